@@ -1,0 +1,49 @@
+# Two commands are all that a newcomer needs: `make leaderboard` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+SITE ?= build/site
+TIER ?= quick
+
+.PHONY: help leaderboard site test check bench clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+leaderboard: $(VENV)/run.done  ## measure on this machine what is not recorded yet, and build the site
+	@status=0; $(BIN)/squeezemark run --tier $(TIER) --results $(RESULTS) || status=$$?; \
+	if [ $$status -gt 1 ]; then exit $$status; fi; \
+	$(BIN)/squeezemark render --results $(RESULTS) --out $(SITE) || status=$$?; \
+	echo "Open $(SITE)/index.html, or preview it with: $(BIN)/squeezemark serve --out $(SITE)"; exit $$status
+
+site: $(VENV)/run.done  ## build the published site from the records in site/results
+	@$(BIN)/squeezemark render --results site/results --out $(SITE)
+
+test: $(VENV)/test.done  ## lint, types and every test
+	@scripts/check
+	@scripts/test
+
+check: $(VENV)/test.done  ## lint and types alone
+	@scripts/check
+
+bench: $(VENV)/test.done  ## what the harness itself costs
+	@$(BIN)/python -m pytest benchmarks --benchmark-only
+
+clean:  ## remove what was built; records in results/ stay
+	rm -rf build dist .squeezemark .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Squeezemark needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/run.done: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the pinned stack into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[run]'
+	@touch $@
+
+$(VENV)/test.done: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the pinned stack and the test tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[run,test]'
+	@touch $@ $(VENV)/run.done

@@ -1,0 +1,5 @@
+"""`python -m suite` is `squeezemark`."""
+
+from suite.cli import main
+
+main()

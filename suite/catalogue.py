@@ -1,0 +1,100 @@
+"""What there is, in rows and in words: for `list`, `describe`, `plan` and `train`."""
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+from suite.config import Config
+from suite.contracts import Advance, MethodCard, ModelCard, TargetCard
+from suite.errors import PlugInError, UnknownName
+from suite.plan import Plan
+from suite.registry import Card, Registry
+from suite.store import Store
+
+
+def rows(registry: Registry, kind: str) -> list[dict[str, Any]]:
+    """One object per plug-in of a kind."""
+    return [{"kind": kind, "name": name, "title": card.title, **_facts(registry, card)} for name, card in registry.cards(kind).items()]
+
+
+def _facts(registry: Registry, card: Card) -> dict[str, Any]:
+    if isinstance(card, ModelCard):
+        return {"tier": card.tier, "task": card.task, "metric": card.metric, "components": [component.name for component in card.components]}
+    if isinstance(card, MethodCard):
+        variants = [variant.name for variant in card.variants]
+        return {"family": card.family, "stage": card.stage, "division": card.division, "variants": variants, "paper": card.paper}
+    skip = registry.probes[card.name]()
+    return {"device": card.device, "runtime": card.runtime, "runs_here": skip is None, "reason": skip.reason if skip else None}
+
+
+def plan_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
+    """One object per cell: `state` is recorded, to do, or unsupported."""
+    recorded = Store(Path(config.results)).keys()
+    found = []
+    for planned in plan.cells:
+        cell = planned.cell
+        state = "unsupported" if planned.skip else "recorded" if planned.key in recorded else "to do"
+        found.append({
+            "name": f"{cell.model} {cell.method}/{cell.variant} {cell.target}", "state": state,
+            "reason": planned.skip.reason if planned.skip else None, "model": cell.model, "method": cell.method,
+            "variant": cell.variant, "target": cell.target, "tier": cell.tier, "key": planned.key,
+        })  # fmt: skip
+    return found
+
+
+def describe(registry: Registry, name: str) -> str:
+    """A card as text. Raises UnknownName, or the PlugInError of a plug-in that could not be read."""
+    for kind in ("model", "method", "target"):
+        if name in registry.cards(kind) or any((e.kind, e.name) == (kind, name) for e in registry.broken):
+            return "\n".join(_lines(registry.find(kind, name)))
+    raise UnknownName("model, method or target", name, [*registry.models, *registry.methods, *registry.targets])
+
+
+def _lines(card: Card) -> list[str]:
+    if isinstance(card, ModelCard):
+        return _model_lines(card)
+    return _method_lines(card) if isinstance(card, MethodCard) else _target_lines(card)
+
+
+def _model_lines(card: ModelCard) -> list[str]:
+    facts = [card.title, "", card.summary, "", f"task      {card.task}", f"metric    {card.metric} (chance: {card.chance:.3f})"]
+    facts += [f"request   {card.request}", f"data      {card.data}", f"licence   {card.licence}", "", "components"]
+    for component in card.components:
+        inputs, outputs = (", ".join(f"{t.name} {t.dtype}{_shape(t.shape)}" for t in side) for side in (component.inputs, component.outputs))
+        facts.append(f"  {component.name} ({component.modality}): {inputs} -> {outputs}")
+    return facts
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("batch" if length is None else str(length) for length in shape) + "]"
+
+
+def _method_lines(card: MethodCard) -> list[str]:
+    facts = [card.title, "", card.summary, "", f"family    {card.family}", f"stage     {card.stage}", f"division  {card.division}"]
+    facts += [f"applies   to {', '.join(card.modalities) or 'every component'}", f"paper     {card.paper or '-'}", f"licence   {card.licence}"]
+    if card.parameters:
+        facts += ["", "parameters", *(f"  {p.name} ({p.kind.__name__}): {p.help}" for p in card.parameters)]
+    facts += ["", "variants"]
+    for variant in card.variants:
+        given = ", ".join(f"{name}={value}" for name, value in variant.parameters.items())
+        given += ", ".join(f"{s.method}/{s.variant} on {', '.join(s.modalities) or 'all'}" for s in variant.steps)
+        facts.append(f"  {card.name}/{variant.name}: {variant.summary}" + (f" ({given})" if given else ""))
+    return facts
+
+
+def _target_lines(card: TargetCard) -> list[str]:
+    settings = ", ".join(f"{name}={value}" for name, value in card.settings.items())
+    facts = [card.title, "", card.summary, "", f"device    {card.device}", f"runtime   {card.runtime}"]
+    return [*facts, f"formats   {', '.join(card.formats)}", f"settings  {settings}"]
+
+
+def train(registry: Registry, name: str, out: Path | None, advance: Advance) -> tuple[Path, dict[str, float]]:
+    """Trains a model from scratch; its weights file and the figures that its script reports. Raises UnknownName, PlugInError."""
+    registry.find("model", name)
+    try:
+        script = importlib.import_module(f"suite.models.{name}.train")
+    except ModuleNotFoundError as error:
+        raise PlugInError("model", name, "it has no train.py") from error
+    path = out or Path(inspect.getfile(script)).parent / "weights.safetensors"
+    return path, script.train(path, advance)

@@ -1,0 +1,158 @@
+"""Applies a recipe to a model and checks the artifact, in a process of its own: `python -m suite.compress`.
+
+The test split is neither named in the job nor reachable from the context that a method gets.
+"""
+
+import importlib
+import inspect
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from suite.contracts import Claims, Component, Context, MethodCard, ModelCard
+from suite.errors import CellFailed
+from suite.protocol import Job, Progress, peak_bytes, serve
+from suite.record import Part, RecipeStep
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass
+class Calibration:
+    """Hands out what each component of the uncompressed model is fed on the calibration split, and counts it."""
+
+    folder: Path
+    used: dict[str, int] = field(default_factory=dict)
+
+    def feeds(self, component: str) -> Iterator[dict[str, Array]]:
+        """One mapping per call, batch size 1."""
+        with np.load(self.folder / f"{component}.feeds.npz") as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        for index in range(len(next(iter(arrays.values())))):
+            self.used[component] = max(self.used.get(component, 0), index + 1)
+            yield {name: array[index] for name, array in arrays.items()}
+
+    def refuse(self, component: str) -> Iterator[dict[str, Array]]:
+        """For methods that say they need no data."""
+        raise CellFailed("compress_failed", "its card says data-free, but it asked for calibration data")
+
+
+@dataclass
+class Workshop:
+    """The parts of one model on their way through a recipe: torch modules or ONNX models, loaded when a step first needs them."""
+
+    card: ModelCard
+    baseline: Path
+    scratch: Path
+    calibration: Calibration
+    parts: dict[str, Any] = field(default_factory=dict)
+    stages: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, step: RecipeStep, method: MethodCard) -> None:
+        """One step on its components."""
+        for name in step.components:
+            self._bring(name, method.stage)
+        context = Context(
+            components={name: self.card.component(name) for name in step.components},
+            seed=0,
+            scratch=self.scratch,
+            feeds=self.calibration.refuse if method.division == "data-free" else self.calibration.feeds,
+        )
+        chosen = {name: self.parts[name] for name in step.components}
+        result = importlib.import_module(f"methods.{method.name}.apply").apply(chosen, dict(step.parameters), context)
+        if not isinstance(result, Mapping) or set(result) != set(step.components):
+            raise CellFailed("compress_failed", f"{method.name} did not return the components that it was given ({', '.join(step.components)})")
+        self.parts |= result
+
+    def save(self, out: Path) -> dict[str, Path]:
+        """Every component's file: the baseline's own where no step touched it."""
+        files = {}
+        for component in self.card.components:
+            files[component.name] = path = out / f"{component.name}.onnx"
+            stage = self.stages.get(component.name)
+            if stage is None:
+                shutil.copyfile(self.baseline / path.name, path)
+            elif stage == "module":
+                self._export(component, path)
+            else:
+                _save_graph(self.parts[component.name], component.name, path)
+        return files
+
+    def _bring(self, name: str, stage: str) -> None:
+        if name not in self.stages:
+            self.parts[name] = self._module(name) if stage == "module" else self._graph(self.baseline / f"{name}.onnx")
+        elif self.stages[name] == "module" and stage == "graph":
+            path = self.scratch / f"{name}.onnx"
+            self._export(self.card.component(name), path)
+            self.parts[name] = self._graph(path)
+        self.stages[name] = stage
+
+    def _module(self, name: str) -> Any:
+        network = importlib.import_module(f"suite.models.{self.card.name}.network")
+        return network.load(Path(inspect.getfile(network)).parent / "weights.safetensors")[name]
+
+    def _graph(self, path: Path) -> Any:
+        import onnx
+
+        return onnx.load(path)
+
+    def _export(self, component: Component, path: Path) -> None:
+        from suite.export import export
+
+        with np.load(self.baseline / f"{component.name}.feeds.npz") as archive:
+            example = {name: archive[name][:2].reshape(2, *archive[name].shape[2:]) for name in archive.files}
+        export(self.parts[component.name], component, example, path)
+
+
+def _save_graph(graph: Any, name: str, path: Path) -> None:
+    import onnx
+
+    if not isinstance(graph, onnx.ModelProto):
+        raise CellFailed("compress_failed", f"what it returned for {name!r} is {type(graph).__name__}, not an ONNX model")
+    onnx.save(graph, path)
+
+
+def compress(job: Job, progress: Progress) -> dict[str, Any]:
+    """Writes one file per component to `job["out"]`; the result has the audited parts, the claims and the cost."""
+    card: ModelCard = importlib.import_module(f"suite.models.{job['model']}").CARD
+    steps = msgspec.convert(job["recipe"], tuple[RecipeStep, ...])
+    baseline, out = Path(job["baseline"]), Path(job["out"])
+    calibration = Calibration(baseline)
+    workshop = Workshop(card, baseline, Path(job["scratch"]), calibration)
+    start = time.perf_counter()
+    for done, step in enumerate(steps):
+        progress(done, len(steps), f"{step.method}/{step.variant}")
+        workshop.apply(step, importlib.import_module(f"methods.{step.method}").CARD)
+    files = workshop.save(out)
+    cost = {"seconds": time.perf_counter() - start, "peak_bytes": peak_bytes(), "items": max(calibration.used.values(), default=0)}
+    progress(len(steps), len(steps), "checking the artifact")
+    return audit(job, card, steps, files, baseline) | {"cost": cost}
+
+
+def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mapping[str, Path], baseline: Path) -> dict[str, Any]:
+    """What the artifact is, and whether it bears out what each step claims. Raises CellFailed."""
+    from suite.audit import check_claims, check_loads, inspect
+
+    feeds = Calibration(baseline)
+    for name, path in files.items():
+        check_loads(path, card.component(name), next(feeds.feeds(name)))
+    parts = {name: inspect(path) for name, path in files.items()}
+    before = msgspec.json.decode((baseline / "parts.json").read_bytes(), type=dict[str, Part])
+    checks = []
+    for step, claims in zip(steps, msgspec.convert(job["claims"], tuple[Claims, ...]), strict=True):
+        checks += check_claims(claims, {n: parts[n] for n in step.components}, {n: before[n] for n in step.components})
+    return {
+        "parts": msgspec.to_builtins(parts),
+        "claims": msgspec.to_builtins(checks),
+        "baseline_parameters": sum(part.parameters for part in before.values()),
+    }
+
+
+if __name__ == "__main__":
+    serve({"compress": compress}, "compress_failed")

@@ -1,0 +1,76 @@
+"""What to run: a TOML file, then the command line on top, into one frozen object. Unknown keys fail, with a suggestion."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from suite.errors import ConfigError
+
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one process of a cell may use, wall seconds and GiB of address space."""
+
+    compress_s: float = 600.0
+    evaluate_s: float = 600.0
+    launch_s: float = 120.0
+    memory_gib: float = 12.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0")
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One run. Empty tuples mean everything that is registered; a method may be narrowed to `method/variant`."""
+
+    models: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    tier: Literal["quick", "full"] = "quick"
+    test_seed: int = 0
+    results: str = "results"
+    work: str = ".squeezemark"
+    plugins: tuple[str, ...] = ()
+    retry_failed: bool = False
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if self.test_seed < 0:
+            raise ValueError("test_seed must be 0 or more")
+
+
+def load(path: Path | None, changes: Mapping[str, Any]) -> Config:
+    """The config of a TOML file (None: the defaults) with `changes` on top. Raises ConfigError."""
+    found: dict[str, Any] = {} if path is None else _read(path)
+    source = "the command line" if path is None else str(path)
+    _check_keys(found, Config, source)
+    _check_keys(found.get("limits", {}), Limits, f"{source}, [limits]")
+    try:
+        return msgspec.convert(found | dict(changes), Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"A value in {source} cannot be used: {error}.") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The config file {path} cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The config file {path} is not TOML: {error}.") from error
+
+
+def _check_keys(found: object, kind: type[msgspec.Struct], source: str) -> None:
+    if not isinstance(found, dict):
+        return
+    for key in found:
+        if key not in kind.__struct_fields__:
+            near = difflib.get_close_matches(key, kind.__struct_fields__, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"Unknown key {key!r} in {source}.{hint} Known: {', '.join(kind.__struct_fields__)}.")

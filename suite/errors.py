@@ -1,0 +1,72 @@
+"""Every error that the suite raises on purpose.
+
+    SqueezemarkError
+    ├── UsageError            what the user asked for cannot be done as it stands
+    │   ├── UnknownName       no plug-in of that name (carries kind, name, nearest)
+    │   └── ConfigError       an unreadable file, an unknown key, a value out of bounds
+    ├── PlugInError           a plug-in that cannot be imported or declares nonsense (carries kind, name)
+    ├── StoreError            the results folder
+    │   ├── NotWritable       it cannot be written
+    │   └── BrokenRecord      a file in it is not a record (carries path)
+    └── CellFailed            one cell came to nothing (carries status); becomes a record, never ends the run
+
+Each message is one sentence that says what to do. Only `suite.cli` prints them and exits.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class SqueezemarkError(Exception):
+    """The root of the tree."""
+
+
+class UsageError(SqueezemarkError):
+    """What the user asked for cannot be done as it stands."""
+
+
+class UnknownName(UsageError):
+    """No plug-in of that kind has that name."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        self.kind, self.name, self.nearest = kind, name, difflib.get_close_matches(name, names, 1, 0.5)
+        hint = f" Did you mean {self.nearest[0]!r}?" if self.nearest else ""
+        super().__init__(f"There is no {kind} {name!r}.{hint} There are: {', '.join(names)}.")
+
+
+class ConfigError(UsageError):
+    """A config file or option that cannot be used."""
+
+
+class PlugInError(SqueezemarkError):
+    """A plug-in that cannot be imported, or whose card declares nonsense."""
+
+    def __init__(self, kind: str, name: str, reason: str) -> None:
+        self.kind, self.name, self.reason = kind, name, reason
+        super().__init__(f"The {kind} {name!r} cannot be used: {reason}.")
+
+
+class StoreError(SqueezemarkError):
+    """Something about the results folder."""
+
+
+class NotWritable(StoreError):
+    """The results folder cannot be written."""
+
+
+class BrokenRecord(StoreError):
+    """A file in the results folder is not a readable record."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} is not a readable record ({reason}); delete it and run again to measure it anew.")
+
+
+class CellFailed(SqueezemarkError):
+    """One cell came to nothing. `status` is a member of `suite.record.STATUSES`."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        self.status, self.reason = status, reason
+        super().__init__(f"{status}: {reason}")

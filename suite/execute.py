@@ -1,0 +1,135 @@
+"""Does what was planned: each cell is compressed, evaluated and measured, and ends in a record. No cell takes the run down."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from suite import __version__, environment
+from suite.errors import CellFailed
+from suite.evaluate import Bundle, evaluate
+from suite.executors import local
+from suite.hashing import hash_json
+from suite.measure import measure
+from suite.plan import Plan, PlannedCell
+from suite.protocol import Progress
+from suite.record import Artifact, Cost, Environment, Provenance, Record
+from suite.registry import Registry
+from suite.store import Store
+from suite.workspace import Workspace
+
+
+class Observer(Protocol):
+    """Who is told how far a run is."""
+
+    def begin(self, done: int, total: int) -> None: ...
+    def cell(self, planned: PlannedCell) -> None: ...
+    def step(self, done: int, total: int, text: str) -> None: ...
+    def end(self, record: Record, seconds: float) -> None: ...
+
+
+def execute(plan: Plan, registry: Registry, store: Store, workspace: Workspace, observer: Observer) -> list[Record]:
+    """The record of every cell of the plan, in its order. Those that the store holds already are not measured again."""
+    store.prepare()
+    known = {key: record for key, record in store.keys().items() if _is_final(record, workspace.config.retry_failed)}
+    observer.begin(sum(planned.key in known for planned in plan.cells), len(plan.cells))
+    records = []
+    for planned in plan.cells:
+        record = known.get(planned.key)
+        if record is None:
+            observer.cell(planned)
+            start = time.monotonic()
+            record = Bench(planned, registry, store, workspace, observer.step).run()
+            observer.end(record, time.monotonic() - start)
+        records.append(record)
+    return records
+
+
+def _is_final(record: Record, retry_failed: bool) -> bool:
+    """What could not be done here may be possible by now: it costs nothing to ask again."""
+    return record.status == "ok" or (record.status != "unsupported" and not retry_failed)
+
+
+@dataclass
+class Bench:
+    """One cell at work."""
+
+    planned: PlannedCell
+    registry: Registry
+    store: Store
+    workspace: Workspace
+    progress: Progress
+
+    def run(self) -> Record:
+        """Compress, evaluate, measure, store. Whatever fails is a record too."""
+        facts: dict[str, Any] = {}
+        columns: dict[str, Any] | None = None
+        surroundings = environment.read()
+        try:
+            if self.planned.skip is not None:
+                raise CellFailed("unsupported", self.planned.skip.reason)
+            with self.workspace.room(self.planned.key) as room:
+                columns = self._work(room, facts)
+            facts["status"] = "ok"
+        except CellFailed as failure:
+            facts |= {"status": failure.status, "reason": failure.reason}
+        return self.store.put(self._record(surroundings, facts), columns)
+
+    def _work(self, room: Path, facts: dict[str, Any]) -> dict[str, Any]:
+        """Fills `facts` as far as it comes; the raw columns at the end."""
+        cell, card = self.planned.cell, self.registry.models[self.planned.cell.model]
+        source = self.registry.sources["model", cell.model]
+        baseline = self.workspace.baseline(cell.model, source, self.progress)
+        test = self.workspace.test(cell.model, source, cell.test_seed, self.progress)
+        facts["test_sha256"] = test.sha256
+        bundle = self._compress(room, baseline, facts)
+        evaluation = evaluate(self.workspace, self.planned, card, bundle, test, room, self.progress)
+        facts["accuracy"] = evaluation.accuracy
+        files = {component.name: str(baseline / f"{component.name}.onnx") for component in card.components}
+        facts["latency"], times = measure(self.workspace, self.planned, files, bundle, test, evaluation.references, self.progress)
+        return {**evaluation.columns, **times}
+
+    def _compress(self, room: Path, baseline: Path, facts: dict[str, Any]) -> Bundle:
+        """The checked artifact. Raises CellFailed, also where it does not bear out what its card claims."""
+        out, scratch = room / "artifact", room / "scratch"
+        out.mkdir()
+        scratch.mkdir()
+        job = self.workspace.job(
+            "compress", model=self.planned.cell.model, recipe=msgspec.to_builtins(self.planned.cell.recipe),
+            claims=msgspec.to_builtins(self.planned.claims), baseline=str(baseline), out=str(out), scratch=str(scratch),
+        )  # fmt: skip
+        result = local.run("suite.compress", job, self.workspace.config.limits.compress_s, self.progress)
+        artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
+        facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}
+        broken = [f"it claims {check.claim} {check.claimed}, the artifact shows {check.realised}" for check in artifact.claims if not check.holds]
+        if broken:
+            raise CellFailed("claim_not_borne_out", "; ".join(broken))
+        return Bundle(out, artifact)
+
+    def _record(self, surroundings: Environment, facts: dict[str, Any]) -> Record:
+        commit, dirty = environment.git_state()
+        artifact: Artifact | None = facts.get("artifact")
+        return Record(
+            key=self.planned.key,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            status=facts["status"],
+            reason=facts.get("reason"),
+            cell=self.planned.cell,
+            provenance=Provenance(
+                model_sha256=self.registry.sources["model", self.planned.cell.model],
+                test_sha256=facts.get("test_sha256"),
+                artifact_sha256=hash_json({name: part.sha256 for name, part in artifact.parts.items()}) if artifact else None,
+                suite_version=__version__,
+                git_commit=commit,
+                git_dirty=dirty,
+                command=self.planned.command,
+            ),
+            environment=msgspec.structs.replace(surroundings, load_after=environment.load()),
+            artifact=artifact,
+            accuracy=facts.get("accuracy"),
+            latency=facts.get("latency"),
+            cost=facts.get("cost"),
+        )

@@ -1,0 +1,106 @@
+"""Runs a process of the protocol on this machine, within limits, and says in words how it ended."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from typing import IO, Any
+
+from suite.errors import CellFailed, NotWritable
+from suite.protocol import NO_SPACE, Progress
+
+TAIL = 400
+
+
+def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progress) -> dict[str, Any]:
+    """The result of `python -m module` for `job`. Raises CellFailed: as the process says, or for how it died, or `timeout`.
+
+    The calling thread waits on a queue, it does not spin: a busy coordinator would be measured by the worker beside it.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
+        )  # fmt: skip
+        try:
+            _send(process, job)
+            result = _listen(process, timeout_s, progress)
+            process.wait(timeout=10)
+        finally:
+            _kill(process)
+        return result if result is not None else _died(process.returncode, errors)
+
+
+def _send(process: "subprocess.Popen[str]", job: Mapping[str, Any]) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(job))
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it died at once: its exit status says why
+
+
+def _listen(process: "subprocess.Popen[str]", timeout_s: float, progress: Progress) -> dict[str, Any] | None:
+    """The result line; None if the process ended without one."""
+    assert process.stdout is not None
+    lines: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            line = lines.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            raise CellFailed("timeout", f"it did not end within {timeout_s:g} s") from None
+        if line is None:
+            return None
+        message = _parse(line)
+        if message.get("event") == "progress":
+            progress(message["done"], message["total"], message["text"])
+        elif message.get("event") == "failed":
+            if message["status"] == NO_SPACE:
+                raise NotWritable(f"The disk is full ({message['reason']}); free some space and run the same command again.")
+            raise CellFailed(message["status"], message["reason"])
+        elif message.get("event") == "result":
+            return message
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        raise CellFailed("crashed", f"it printed what is not of the protocol: {line[:80]!r}") from None
+    return message if isinstance(message, dict) else {}
+
+
+def _pump(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """Ends the process and whatever it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _died(status: int, errors: IO[str]) -> dict[str, Any]:
+    errors.seek(0)
+    tail = " ".join(errors.read()[-TAIL:].split())
+    if status == -signal.SIGKILL:
+        raise CellFailed("out_of_memory", "it was killed (SIGKILL), as a system does that runs out of memory")
+    if status < 0:
+        name = signal.Signals(-status).name
+        raise CellFailed("crashed", f"it died of {name}{': ' + tail if tail else ''}")
+    raise CellFailed("crashed", f"it exited with {status} before it had a result{': ' + tail if tail else ''}")

@@ -1,0 +1,86 @@
+"""Latency of the artifact beside its baseline's: ABBA blocks in one process, over several fresh launches of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.evaluate import Bundle
+from suite.executors import local
+from suite.plan import PlannedCell
+from suite.protocol import Progress
+from suite.record import Latency
+from suite.statistics import median_ms, percentiles_ms, speed_up
+from suite.workspace import TestSplit, Workspace
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+NOISY = 0.05
+"""A speed-up whose interval is wider than this share of it, on either side, is marked noisy; so is a launch that lacked its core."""
+BUSY = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured: launches, and seconds of timed calls in each."""
+
+    launches: int
+    seconds: float
+
+
+EFFORT = {"quick": Effort(3, 0.8), "full": Effort(7, 2.5)}
+
+
+def measure(
+    workspace: Workspace, planned: PlannedCell, baseline: dict[str, str], bundle: Bundle, test: TestSplit, references: Path, progress: Progress
+) -> tuple[Latency, dict[str, Array]]:
+    """The paired latency and its raw columns. Raises CellFailed."""
+    cell, effort = planned.cell, EFFORT[planned.cell.tier]
+    out = references.with_name("times.npz")
+    job = workspace.job(
+        "measure", model=cell.model, target=cell.target, settings=cell.settings, threads=cell.settings.get("threads", 1),
+        baseline=baseline, inputs=str(test.inputs), references=str(references), seconds=effort.seconds, out=str(out),
+    )  # fmt: skip
+    launches, busy, shape = [], [], {}
+    for launch in range(effort.launches):
+        progress(launch, effort.launches, "measuring")
+        job |= {"compressed": bundle.files(), **shape}
+        result = local.run("suite.worker", job, workspace.config.limits.launch_s, lambda done, total, text: None)
+        shape = {"calls": result["calls"], "quads": result["quads"]}
+        busy.append(float(result["cpu_wall"]))
+        with np.load(out) as archive:
+            launches.append({name: archive[name] for name in archive.files})
+    columns = {name: np.stack([times[name] for times in launches]) for name in launches[0]}
+    return summarize(columns, tuple(busy)), {name: _small(array) for name, array in columns.items()}
+
+
+def summarize(columns: dict[str, Array], busy: tuple[float, ...]) -> Latency:
+    """Every published figure from the raw columns: `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and
+    `component:<side>:<name>`, shape (launches, calls), all in nanoseconds."""
+    old, new = columns["baseline_ns"], columns["compressed_ns"]
+    ratio = speed_up(old, new)
+    wide = max(ratio.value - ratio.low, ratio.high - ratio.value) > NOISY * ratio.value
+    return Latency(
+        launches=len(new),
+        samples=new.size,
+        speed_up=ratio,
+        median_ms=median_ms(new),
+        baseline_median_ms=median_ms(old),
+        percentiles_ms=percentiles_ms(new),
+        baseline_percentiles_ms=percentiles_ms(old),
+        component_median_ms=_components(columns, "compressed"),
+        baseline_component_median_ms=_components(columns, "baseline"),
+        cpu_wall=busy,
+        noisy=bool(wide or min(busy) < BUSY),
+    )
+
+
+def _components(columns: dict[str, Array], side: str) -> dict[str, float]:
+    prefix = f"component:{side}:"
+    return {name.removeprefix(prefix): float(np.median(array)) / 1e6 for name, array in columns.items() if name.startswith(prefix)}
+
+
+def _small(array: Array) -> Array:
+    """Nanoseconds in four bytes where they fit."""
+    return array.astype(np.uint32) if array.size and array.max() < 1 << 32 else array

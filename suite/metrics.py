@@ -1,0 +1,60 @@
+"""One declarative table of everything that is measured: metric -> title, unit, direction, format, check."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["higher", "lower", "neither"]
+
+
+def _share(value: float) -> bool:
+    return 0.0 <= value <= 1.0
+
+
+def _positive(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+def _not_negative(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 1e6:.2f} MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a number means: `show` formats it, `check` says whether it can be true."""
+
+    name: str
+    title: str
+    unit: str
+    better: Direction
+    show: Callable[[float], str]
+    check: Callable[[float], bool]
+    help: str
+
+
+def _accuracy(name: str, title: str, explanation: str) -> Metric:
+    return Metric(name, title, "", "higher", "{:.3f}".format, _share, explanation)
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        _accuracy("recall_at_1", "recall@1", "Share of images whose first-ranked name is right, among all names."),
+        _accuracy("recall_at_5", "recall@5", "Share of images whose right name is among the first five."),
+        _accuracy("answer_accuracy", "answer accuracy", "Share of questions answered exactly right."),
+        Metric("bytes", "size", "B", "lower", _bytes, _positive, "Bytes on disk of the files that are deployed."),
+        Metric("zstd_bytes", "download", "B", "lower", _bytes, _positive, "The same files compressed with zstd at level 10."),
+        Metric("bits_per_parameter", "bits / parameter", "bit", "lower", "{:.2f}".format, _positive, "8 x bytes on disk / parameters of the baseline."),
+        Metric("parameters", "parameters", "", "lower", "{:,.0f}".format, _positive, "Weights, biases and other constants in the artifact."),
+        Metric("nonzero_parameters", "non-zero parameters", "", "lower", "{:,.0f}".format, _not_negative, "Parameters that are not exactly zero."),
+        Metric("speed_up", "speed-up", "x", "higher", "{:.2f}x".format, _positive, "Latency of the baseline / latency of the artifact, paired in one session."),
+        Metric("latency_ms", "latency", "ms", "lower", "{:.3f} ms".format, _positive, "Median wall time of one request, batch size 1."),
+        Metric("compress_s", "cost", "s", "lower", "{:.1f} s".format, _not_negative, "Wall time of compressing."),
+        Metric("compress_peak_bytes", "peak memory of compressing", "B", "lower", _bytes, _positive, "Peak resident set of the process that compressed."),
+    )
+}

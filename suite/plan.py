@@ -1,0 +1,146 @@
+"""From a config and cards to cells. Pure: no plug-in code runs but `supports`, nothing is printed, nothing is read."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from suite import __version__
+from suite.config import Config
+from suite.contracts import Claims, MethodCard, ModelCard, Skip, Step, TargetCard, Variant
+from suite.errors import ConfigError, PlugInError, UnknownName
+from suite.hashing import hash_json
+from suite.record import Cell, RecipeStep
+from suite.registry import Registry
+
+PROTOCOL = 1
+"""Raised whenever a change of the suite makes older measurements incomparable with new ones of the same version."""
+
+BASELINE = "baseline_fp32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCell:
+    """A cell, its content key, the claims of each recipe step, and why it cannot be done (None: it can)."""
+
+    cell: Cell
+    key: str
+    claims: tuple[Claims, ...]
+    skip: Skip | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.cell.model} · {self.cell.method}/{self.cell.variant} · {self.cell.target}"
+
+    @property
+    def command(self) -> str:
+        """What measures this very cell again."""
+        cell = self.cell
+        seed = f" --test-seed {cell.test_seed}" if cell.test_seed else ""
+        return (
+            f"squeezemark run --models {cell.model} --methods {BASELINE},{cell.method}/{cell.variant}"
+            f" --targets {cell.target} --tier {cell.tier}{seed}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Cells in the order in which they run: by target and model, the baseline first."""
+
+    cells: tuple[PlannedCell, ...]
+
+    @property
+    def runnable(self) -> tuple[PlannedCell, ...]:
+        return tuple(cell for cell in self.cells if cell.skip is None)
+
+
+def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, str]) -> Plan:
+    """Every cell that the config asks for. `host` and `libraries` are part of a cell's key: another machine measures anew.
+
+    Raises UnknownName, ConfigError, and the PlugInError of a plug-in that is asked for by name and cannot be read.
+    """
+    models: list[ModelCard] = _select(registry, "model", config.models)  # type: ignore[assignment]
+    targets: list[TargetCard] = _select(registry, "target", config.targets)  # type: ignore[assignment]
+    pairs = list(_select_variants(registry, config.methods))
+    pairs.sort(key=lambda pair: pair[0].name != BASELINE)
+    probes = {card.name: registry.probes[card.name]() for card in targets}
+    planner = _Planner(config, registry, hash_json([__version__, PROTOCOL, host, dict(libraries)]))
+    cells = [
+        planner.cell(model, method, variant, target, probes[target.name])
+        for target in targets
+        for model in models
+        for method, variant in pairs
+    ]
+    return Plan(tuple(cells))
+
+
+def _select(registry: Registry, kind: str, names: Iterable[str]) -> list[object]:
+    chosen = tuple(dict.fromkeys(names)) or tuple(registry.cards(kind))
+    if not chosen:
+        raise ConfigError(f"There is no {kind} to run.")
+    return [registry.find(kind, name) for name in chosen]
+
+
+def _select_variants(registry: Registry, names: Iterable[str]) -> Iterator[tuple[MethodCard, Variant]]:
+    for name in dict.fromkeys(names) or tuple(registry.methods):
+        method_name, _, variant_name = name.partition("/")
+        card: MethodCard = registry.find("method", method_name)  # type: ignore[assignment]
+        variants = {variant.name: variant for variant in card.variants}
+        if variant_name and variant_name not in variants:
+            raise UnknownName(f"variant of the method {method_name}", variant_name, variants)
+        for variant in [variants[variant_name]] if variant_name else card.variants:
+            yield card, variant
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    config: Config
+    registry: Registry
+    surroundings: str
+
+    def cell(self, model: ModelCard, method: MethodCard, variant: Variant, target: TargetCard, probe: Skip | None) -> PlannedCell:
+        steps = variant.steps or (Step(method.name, variant.name, method.modalities),)
+        recipe, claims, skip = [], [], probe
+        try:
+            for step in steps:
+                found = self._step(model, target, step)
+                recipe.append(found[0])
+                claims.append(found[1])
+                skip = skip or found[2]
+            skip = skip or self._order(recipe)
+        except (UnknownName, PlugInError) as error:
+            skip = Skip(str(error))
+        cell = Cell(
+            model.name, method.name, variant.name, target.name, self.config.tier, self.config.test_seed, tuple(recipe), dict(target.settings)
+        )
+        return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip)
+
+    def _step(self, model: ModelCard, target: TargetCard, step: Step) -> tuple[RecipeStep, Claims, Skip | None]:
+        card: MethodCard = self.registry.find("method", step.method)  # type: ignore[assignment]
+        try:
+            variant = card.variant(step.variant)
+        except KeyError:
+            raise UnknownName(f"variant of the method {card.name}", step.variant, [v.name for v in card.variants]) from None
+        wanted = step.modalities or card.modalities
+        components = tuple(c.name for c in model.components if not wanted or c.modality in wanted)
+        supports = self.registry.supports.get(card.name)
+        skip = supports(model, target, variant) if supports else None
+        if not components:
+            skip = Skip(f"it applies to {', '.join(wanted)}, and {model.name} has no such component")
+        recipe = RecipeStep(card.name, variant.name, components, dict(variant.parameters), self.registry.sources["method", card.name])
+        return recipe, variant.claims, skip
+
+    def _order(self, recipe: Iterable[RecipeStep]) -> Skip | None:
+        """Torch modules become graphs once: no step of the stage `module` after one of the stage `graph` on the same component."""
+        graphs: set[str] = set()
+        for step in recipe:
+            if self.registry.methods[step.method].stage == "graph":
+                graphs.update(step.components)
+            elif graphs & set(step.components):
+                return Skip(f"{step.method} needs a torch module, and an earlier step has already made an ONNX graph")
+        return None
+
+    def _key(self, cell: Cell) -> str:
+        """Everything that decides the result, by content."""
+        steps = [[s.method, s.variant, s.components, s.parameters, s.source_sha256] for s in cell.recipe]
+        sources = [self.registry.sources["model", cell.model], self.registry.sources["target", cell.target]]
+        own = [cell.model, cell.method, cell.variant, cell.target, cell.tier, cell.test_seed, cell.settings]
+        return hash_json([self.surroundings, own, steps, sources])

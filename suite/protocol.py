@@ -1,0 +1,96 @@
+"""How the suite talks to its processes: one JSON job on stdin, JSON lines on stdout. Standard library only.
+
+Lines that a process prints: `{"event": "progress", "done": 3, "total": 9, "text": "..."}` any number of times, then one of
+`{"event": "result", ...}` and `{"event": "failed", "status": "...", "reason": "..."}`.
+"""
+
+import ctypes
+import errno
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TextIO
+
+from suite.errors import CellFailed
+
+Job = Mapping[str, Any]
+Progress = Callable[[int, int, str], None]
+Handler = Callable[[Job, Progress], dict[str, Any]]
+
+NO_SPACE = "no_space"
+"""Not a status of a cell: a full disk says nothing about a method, and ends the run."""
+
+OUT_OF_MEMORY = ("bad allocation", "bad_alloc", "cannot allocate memory", "can't allocate memory", "failed to allocate memory")
+"""How C++ libraries say that memory ran out, through an exception of their own."""
+
+
+def serve(handlers: Mapping[str, Handler], failure: str) -> NoReturn:
+    """Reads a job, runs `handlers[job["do"]]`, prints its result, exits. `failure` is the status of an exception in it."""
+    job = json.load(sys.stdin)
+    out = _take_stdout()
+
+    def say(event: str, **facts: Any) -> None:
+        out.write(json.dumps({"event": event, **facts}) + "\n")
+        out.flush()
+
+    try:
+        _limit(job)
+        add_folders(job.get("paths", {}))
+        result = handlers[job["do"]](job, lambda done, total, text: say("progress", done=done, total=total, text=text))
+        say("result", **result)
+    except BaseException as error:
+        traceback.print_exc()
+        status, reason = _explain(error, failure)
+        say("failed", status=status, reason=reason)
+    out.flush()
+    sys.stderr.flush()
+    os._exit(0)  # what a plug-in left running (a thread, an exit hook) does not outlive its result
+
+
+def add_folders(paths: Mapping[str, list[str]]) -> None:
+    """Lets a run's own plug-ins be imported: adds folders to the paths of the plug-in packages, once."""
+    for package, folders in paths.items():
+        known = importlib.import_module(package).__path__
+        known.extend(folder for folder in folders if folder not in known)
+
+
+def _take_stdout() -> TextIO:
+    """The real stdout for the protocol alone; whatever else prints, prints to stderr."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return out
+
+
+def _limit(job: Job) -> None:
+    """Ends with the coordinator, and fails instead of taking the machine's memory. Both as far as the platform can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if job.get("memory_bytes") and sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (int(job["memory_bytes"]),) * 2)
+
+
+def _explain(error: BaseException, failure: str) -> tuple[str, str]:
+    if isinstance(error, CellFailed):
+        return error.status, error.reason
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NO_SPACE, text
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
+        return "out_of_memory", f"it asked for more memory than it may use ({text or 'MemoryError'})"
+    return failure, f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def peak_bytes() -> int:
+    """Peak resident set of this process in bytes; 0 where the platform does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,230 @@
+"""The immutable result of one cell: schema-versioned, validated when built, changed only by replace.
+
+Raw samples and predictions lie beside it in a columns file (`suite.columns`); every statistic here is derived from them.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from suite.contracts import Value
+from suite.metrics import METRICS
+
+SCHEMA = 1
+
+Status = Literal[
+    "ok",
+    "unsupported",
+    "compress_failed",
+    "export_failed",
+    "claim_not_borne_out",
+    "out_of_memory",
+    "timeout",
+    "crashed",
+    "invalid_output",
+]
+STATUSES: tuple[str, ...] = Status.__args__  # type: ignore[attr-defined]
+
+
+class _Immutable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Estimate(_Immutable):
+    """A value with its confidence interval (95 %)."""
+
+    value: float
+    low: float
+    high: float
+
+
+class RecipeStep(_Immutable):
+    """One method applied to some components, with everything that decides what it does."""
+
+    method: str
+    variant: str
+    components: tuple[str, ...]
+    parameters: dict[str, Value]
+    source_sha256: str
+
+
+class Cell(_Immutable):
+    """What was asked for."""
+
+    model: str
+    method: str
+    variant: str
+    target: str
+    tier: Literal["quick", "full"]
+    test_seed: int
+    recipe: tuple[RecipeStep, ...]
+    settings: dict[str, Value]
+
+
+class Provenance(_Immutable):
+    """What exactly was compressed and measured, by content hash."""
+
+    model_sha256: str
+    test_sha256: str | None
+    artifact_sha256: str | None
+    suite_version: str
+    git_commit: str | None
+    git_dirty: bool | None
+    command: str
+
+
+class Environment(_Immutable):
+    """The machine and the libraries. None is a fact that this platform does not give."""
+
+    system: str
+    kernel: str
+    machine: str
+    cpu: str
+    cpu_flags: tuple[str, ...]
+    cores: int
+    memory_bytes: int
+    governor: str | None
+    hypervisor: bool | None
+    load_before: float | None
+    load_after: float | None
+    python: str
+    libraries: dict[str, str]
+
+    @property
+    def host(self) -> str:
+        """What two records must share for their absolute times to be comparable."""
+        return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
+
+
+class ClaimCheck(_Immutable):
+    """What the card claims beside what the artifact shows."""
+
+    claim: str
+    claimed: str
+    realised: str
+    holds: bool
+
+
+class Part(_Immutable):
+    """One component's file."""
+
+    file: str
+    sha256: str
+    bytes: int
+    zstd_bytes: int
+    parameters: int
+    nonzero_parameters: int
+    operators: dict[str, int]
+    parameters_by_type: dict[str, int]
+
+
+class Artifact(_Immutable):
+    """What is deployed. Totals are over components."""
+
+    parts: dict[str, Part]
+    baseline_parameters: int
+    claims: tuple[ClaimCheck, ...]
+
+    def total(self, name: Literal["bytes", "zstd_bytes", "parameters", "nonzero_parameters"]) -> int:
+        """The sum of one figure over the components."""
+        return sum(getattr(part, name) for part in self.parts.values())
+
+    @property
+    def bits_per_parameter(self) -> float:
+        """Effective: bits on disk for each parameter that the baseline has."""
+        return 8 * self.total("bytes") / self.baseline_parameters
+
+
+class Accuracy(_Immutable):
+    """Metrics of the deployed artifact on the test split: Wilson intervals. `metric` is the headline; slices are of it."""
+
+    items: int
+    metric: str
+    metrics: dict[str, Estimate]
+    slices: dict[str, dict[str, Estimate]]
+    seconds: float
+
+
+class Latency(_Immutable):
+    """Paired with the baseline in ABBA blocks over fresh launches of the worker.
+
+    speed_up: exp of the median log ratio, interval by a hierarchical bootstrap over launches and ABBA quads.
+    percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
+    spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
+    """
+
+    launches: int
+    samples: int
+    speed_up: Estimate
+    median_ms: Estimate
+    baseline_median_ms: Estimate
+    percentiles_ms: dict[str, float]
+    baseline_percentiles_ms: dict[str, float]
+    component_median_ms: dict[str, float]
+    baseline_component_median_ms: dict[str, float]
+    cpu_wall: tuple[float, ...]
+    noisy: bool
+
+
+class Cost(_Immutable):
+    """What compressing took. items: calibration items used."""
+
+    seconds: float
+    peak_bytes: int
+    items: int
+
+
+class Record(_Immutable, kw_only=True):
+    """The result of one cell. Everything after `environment` is there as far as the cell came."""
+
+    schema: int = SCHEMA
+    key: str
+    created: str
+    status: Status
+    reason: str | None = None
+    cell: Cell
+    provenance: Provenance
+    environment: Environment
+    artifact: Artifact | None = None
+    accuracy: Accuracy | None = None
+    latency: Latency | None = None
+    cost: Cost | None = None
+    columns_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status == "ok" and None in (self.artifact, self.accuracy):
+            raise ValueError("an ok record has an artifact and an accuracy")
+        if self.status != "ok" and not self.reason:
+            raise ValueError("a record that is not ok says why")
+        for name, value in self.figures().items():
+            if not METRICS[name].check(value):
+                raise ValueError(f"{name} cannot be {value}")
+
+    def figures(self) -> dict[str, float]:
+        """Every headline figure by metric name."""
+        found: dict[str, float] = {}
+        if self.accuracy is not None:
+            found |= {name: estimate.value for name, estimate in self.accuracy.metrics.items()}
+        if self.artifact is not None:
+            found |= {name: self.artifact.total(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters")}  # type: ignore[arg-type]
+            found["bits_per_parameter"] = self.artifact.bits_per_parameter
+        if self.latency is not None:
+            found |= {"speed_up": self.latency.speed_up.value, "latency_ms": self.latency.median_ms.value}
+        if self.cost is not None:
+            found |= {"compress_s": self.cost.seconds, "compress_peak_bytes": self.cost.peak_bytes}
+        return found
+
+    @property
+    def name(self) -> str:
+        """A readable name that is unique in a store."""
+        return f"{self.cell.model}--{self.cell.method}--{self.cell.variant}--{self.cell.target}--{self.key[:12]}"
+
+
+def encode(record: Record) -> bytes:
+    """Indented JSON, UTF-8."""
+    return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"
+
+
+def decode(data: bytes) -> Record:
+    """Raises msgspec.ValidationError or msgspec.DecodeError."""
+    return msgspec.json.decode(data, type=Record)

@@ -1,0 +1,156 @@
+"""Finds plug-ins by name. Reading cards imports nothing heavy; a plug-in that cannot be read is set aside with its reason."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
+from suite.errors import ConfigError, PlugInError, UnknownName
+from suite.hashing import hash_folder
+from suite.metrics import METRICS
+from suite.protocol import add_folders
+
+PACKAGES = {"model": "suite.models", "method": "methods", "target": "targets"}
+FOLDERS = {"model": "models", "method": "methods", "target": "targets"}
+CARDS: dict[str, type] = {"model": ModelCard, "method": MethodCard, "target": TargetCard}
+
+Card = ModelCard | MethodCard | TargetCard
+Supports = Callable[[ModelCard, TargetCard, Variant], Skip | None]
+Probe = Callable[[], Skip | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Every plug-in that was found. `sources` has the content hash of each plug-in's folder, by (kind, name)."""
+
+    models: Mapping[str, ModelCard] = field(default_factory=dict)
+    methods: Mapping[str, MethodCard] = field(default_factory=dict)
+    targets: Mapping[str, TargetCard] = field(default_factory=dict)
+    supports: Mapping[str, Supports] = field(default_factory=dict)
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    sources: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    broken: tuple[PlugInError, ...] = ()
+
+    def cards(self, kind: str) -> Mapping[str, Card]:
+        """The cards of one kind, by name."""
+        return {"model": self.models, "method": self.methods, "target": self.targets}[kind]
+
+    def find(self, kind: str, name: str) -> Card:
+        """Raises UnknownName, or the PlugInError of a plug-in that could not be read."""
+        for error in self.broken:
+            if (error.kind, error.name) == (kind, name):
+                raise error
+        cards = self.cards(kind)
+        if name not in cards:
+            raise UnknownName(kind, name, cards)
+        return cards[name]
+
+
+def extend(folders: Iterable[Path]) -> dict[str, list[str]]:
+    """Lets plug-ins under `<folder>/models`, `<folder>/methods` and `<folder>/targets` be imported. Raises ConfigError.
+
+    Returns what was added to each package's path, for the processes of the run (`paths` in a job).
+    """
+    paths: dict[str, list[str]] = {}
+    for folder in folders:
+        found = {package: folder.resolve() / FOLDERS[kind] for kind, package in PACKAGES.items() if (folder / FOLDERS[kind]).is_dir()}
+        if not found:
+            raise ConfigError(f"The plug-in folder {folder} holds none of models/, methods/ and targets/.")
+        for package, path in found.items():
+            paths.setdefault(package, []).append(str(path))
+    add_folders(paths)
+    return paths
+
+
+def discover() -> Registry:
+    """Reads every card."""
+    cards: dict[str, dict[str, Card]] = {kind: {} for kind in PACKAGES}
+    modules: dict[tuple[str, str], ModuleType] = {}
+    sources, broken = {}, []
+    for kind, name, folder in sorted(_folders()):
+        try:
+            if (kind, name) in sources:
+                raise PlugInError(kind, name, f"two folders have that name, one of them {folder}")
+            modules[kind, name] = module = _import(kind, name)
+            cards[kind][name] = _card(kind, name, module)
+            sources[kind, name] = hash_folder(folder)
+        except PlugInError as error:
+            cards[kind].pop(name, None)
+            broken.append(error)
+    return Registry(
+        models=cards["model"],  # type: ignore[arg-type]
+        methods=cards["method"],  # type: ignore[arg-type]
+        targets=cards["target"],  # type: ignore[arg-type]
+        supports={n: m.supports for (kind, n), m in modules.items() if kind == "method" and hasattr(m, "supports")},
+        probes={n: m.probe for (kind, n), m in modules.items() if kind == "target"},
+        sources=sources,
+        broken=tuple(broken),
+    )
+
+
+def _folders() -> Iterable[tuple[str, str, Path]]:
+    for kind, package in PACKAGES.items():
+        for place in importlib.import_module(package).__path__:
+            for module in pkgutil.iter_modules([place]):
+                if module.ispkg:
+                    yield kind, module.name, Path(place) / module.name
+
+
+def _import(kind: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"{PACKAGES[kind]}.{name}")
+    except (Exception, SystemExit) as error:
+        reason = str(error).strip().splitlines()
+        raise PlugInError(kind, name, f"importing it raised {type(error).__name__}{': ' + reason[0] if reason else ''}") from error
+
+
+def _card(kind: str, name: str, module: ModuleType) -> Card:
+    card = getattr(module, "CARD", None)
+    if not isinstance(card, CARDS[kind]):
+        raise PlugInError(kind, name, f"its __init__.py has no CARD that is a {CARDS[kind].__name__}")
+    if card.name != name:  # type: ignore[attr-defined]
+        raise PlugInError(kind, name, f"its card calls itself {card.name!r}, its folder {name!r}")  # type: ignore[attr-defined]
+    problem = next(iter(CHECKS[kind](card, module)), None)
+    if problem:
+        raise PlugInError(kind, name, problem)
+    return card  # type: ignore[return-value]
+
+
+def _check_model(card: ModelCard, _: ModuleType) -> Iterable[str]:
+    for metric in (card.metric, *card.other_metrics):
+        if metric not in METRICS:
+            yield f"its metric {metric!r} is not in suite.metrics"
+    names = [component.name for component in card.components]
+    if not names or len(set(names)) < len(names):
+        yield "its components need names that differ"
+
+
+def _check_method(card: MethodCard, _: ModuleType) -> Iterable[str]:
+    names = [variant.name for variant in card.variants]
+    if not names or len(set(names)) < len(names):
+        yield "its variants need names that differ"
+    parameters = {parameter.name: parameter for parameter in card.parameters}
+    for variant in card.variants:
+        if set(variant.parameters) != set(parameters):
+            yield f"variant {variant.name!r} gives {sorted(variant.parameters)}, the card declares {sorted(parameters)}"
+        for name, value in variant.parameters.items():
+            if problem := parameters[name].check(value) if name in parameters else None:
+                yield f"variant {variant.name!r}: {problem}"
+        if bool(variant.steps) != (card.stage == "recipe"):
+            yield f"variant {variant.name!r}: a recipe has steps, and nothing else has"
+
+
+def _check_target(_: TargetCard, module: ModuleType) -> Iterable[str]:
+    if not callable(getattr(module, "probe", None)):
+        yield "its __init__.py has no function probe()"
+
+
+CHECKS: dict[str, Callable[[Any, ModuleType], Iterable[str]]] = {
+    "model": _check_model,
+    "method": _check_method,
+    "target": _check_target,
+}

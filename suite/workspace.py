@@ -1,0 +1,90 @@
+"""The working folder: what is prepared once for a model and shared by its cells, and the scratch room of a cell."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.config import Config
+from suite.errors import NotWritable
+from suite.executors import local
+from suite.protocol import Progress
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class TestSplit:
+    """Where a test split lies, and its content hash."""
+
+    folder: Path
+    sha256: str
+    items: int
+
+    @property
+    def inputs(self) -> Path:
+        return self.folder / "inputs.npz"
+
+    def labels(self) -> dict[str, Array]:
+        """Every label column."""
+        with np.load(self.folder / "labels.npz") as archive:
+            return {name: archive[name] for name in archive.files}
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """`folder` may be deleted at any time: all of it is made again. `paths` are the run's own plug-in folders."""
+
+    folder: Path
+    config: Config
+    paths: Mapping[str, list[str]]
+
+    def job(self, do: str, **facts: Any) -> dict[str, Any]:
+        """A job with what every process needs to know."""
+        return {"do": do, "paths": dict(self.paths), "memory_bytes": int(self.config.limits.memory_gib * GIB), **facts}
+
+    def baseline(self, model: str, source: str, progress: Progress) -> Path:
+        """The folder of the uncompressed graphs, their calibration feeds and `parts.json`. Raises CellFailed."""
+        return self._prepared(f"{model}-{source[:12]}", self.job("baseline", model=model), progress)
+
+    def test(self, model: str, source: str, seed: int, progress: Progress) -> TestSplit:
+        """The test split of a seed. Raises CellFailed."""
+        folder = self._prepared(f"{model}-{source[:12]}-test-{seed}", self.job("test", model=model, seed=seed), progress)
+        facts = json.loads((folder / "test.json").read_text())
+        return TestSplit(folder, facts["sha256"], facts["items"])
+
+    @contextmanager
+    def room(self, key: str) -> Iterator[Path]:
+        """An empty folder for one cell, removed afterwards."""
+        folder = self._made() / f"cell-{key[:12]}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _prepared(self, name: str, job: dict[str, Any], progress: Progress) -> Path:
+        done = self._made() / name
+        if not done.is_dir():
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix="prepare-") as room:
+                part = Path(room) / name
+                part.mkdir()
+                local.run("suite.prepare", job | {"out": str(part)}, self.config.limits.compress_s, progress)
+                part.rename(done)
+        return done
+
+    def _made(self) -> Path:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotWritable(f"The working folder {self.folder} cannot be written ({error.strerror}); choose another with --work.") from error
+        return self.folder
