@@ -16,7 +16,7 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """`mask` is added to the scores, shape broadcastable to `(batch, heads, n, m)`."""
@@ -24,7 +24,8 @@ class Attention(nn.Module):
         scores = query @ key.transpose(-1, -2) * self.scale
         if mask is not None:
             scores = scores + mask
-        return self.output((scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
+        mixed: Tensor = self.output((scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
+        return mixed
 
 
 class Block(nn.Module):
@@ -44,7 +45,8 @@ class Block(nn.Module):
         x = x + self.attention(y, y, mask)
         if self.cross is not None and self.norm_cross is not None and memory is not None:
             x = x + self.cross(self.norm_cross(x), memory)
-        return x + self.feed(self.norm_feed(x))
+        fed: Tensor = self.feed(self.norm_feed(x))
+        return x + fed
 
 
 class VisionTransformer(nn.Module):

@@ -57,6 +57,7 @@ def save(network: nn.Module, path: Path) -> None:
     """Writes the parameters and buffers of `network` as safetensors, half-written never."""
     part = path.with_suffix(".part")
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part)
+    part.chmod(0o644)  # safetensors makes it readable by its owner alone, and git keeps no such mode
     part.replace(path)
 
 
