@@ -7,7 +7,8 @@ A **model** is a folder `suite/models/<name>/`:
   the component's inputs and returns its outputs, both in the card's order;
 - `task.py` (numpy only) is the glue, the functions of `Task`;
 - `data.py` makes the splits, the functions of `Data`;
-- `train.py` has `train(out: Path, advance: Advance) -> dict[str, float]`, which writes `weights.safetensors` from scratch.
+- `train.py` has `train(out: Path, advance: Advance) -> dict[str, float]`, which writes `weights.safetensors` into the folder `out`
+  from scratch and returns what it reached.
 
 A **method** is a folder `methods/<name>/`: `__init__.py` holds `CARD`, a `MethodCard`, and may define
 `supports(model, target, variant) -> Skip | None`; `apply.py` has `apply(parts, parameters, context) -> parts`, where `parts`
@@ -17,6 +18,7 @@ A **target** is a folder `targets/<name>/`: `__init__.py` holds `CARD`, a `Targe
 `runner.py` has `Runner`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +46,10 @@ class Skip:
     """Why something does not apply: an answer, not an error."""
 
     reason: str
+
+
+class NotApplicable(ValueError):
+    """Raised by a method's `apply` that finds nothing which it could be applied to: the cell is unsupported, with this reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +147,9 @@ class Parameter:
             return f"{self.name} must be {self.kind.__name__}, not {type(value).__name__}"
         if self.choices and value not in self.choices:
             return f"{self.name} must be one of {', '.join(map(str, self.choices))}, not {value}"
-        if self.low is not None and value < self.low or self.high is not None and value > self.high:  # type: ignore[operator]
-            return f"{self.name} must lie in [{self.low}, {self.high}], not {value}"
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        if isinstance(value, int | float) and not low <= value <= high:
+            return f"{self.name} must lie in [{low}, {high}], not {value}"
         return None
 
 
@@ -151,7 +158,8 @@ class Claims:
     """What a variant says it does to the components it is applied to; the suite checks each against the artifact.
 
     weight_bits: stored width of at least `coverage` of the parameters. sparsity: share of zeros in the weights of MatMul, Gemm
-    and Conv. parameters: parameters left, as a share of the baseline's. operators: ONNX operators that must be there.
+    and Conv. parameters: what is left of the weights that are made smaller, as a share of what they had; they are at least
+    `coverage` of all those weights. operators: ONNX operators that must be there, in every component.
     """
 
     weight_bits: int | None = None

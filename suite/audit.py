@@ -1,0 +1,172 @@
+"""Checks every artifact before it counts: what it stores, whether that bears out the method's claims, and whether it runs."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import zstandard
+from onnx import external_data_helper
+
+from suite import stored
+from suite.contracts import Claims, Component, Tensor
+from suite.errors import CellFailed
+from suite.graph import Array, initializers, nodes
+from suite.record import ClaimCheck, Part
+
+ZSTD_LEVEL = 10
+
+TOLERANCE = 0.01
+"""By how much a share may miss what is claimed: widths and ranks are whole numbers."""
+
+Models = Mapping[str, onnx.ModelProto]
+
+
+def read(path: Path) -> onnx.ModelProto:
+    """The model in a file. Raises CellFailed if there is none or if its weights lie elsewhere, where they would not be counted."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf raises an error of its own, which depends on its implementation
+        raise CellFailed("invalid_output", f"{path.name} is not an ONNX model: {error}") from error
+    for name, tensor in initializers(model).items():
+        if external_data_helper.uses_external_data(tensor):
+            raise CellFailed("invalid_output", f"the weight {name} of {path.name} lies in another file; store it inside the model")
+    return model
+
+
+def inspect(path: Path) -> Part:
+    """What a component's ONNX file holds. Every constant is a parameter, the scales and zero points of a quantization too."""
+    data, model = path.read_bytes(), read(path)
+    constants = stored.constants(model).values()
+    types: Counter[str] = Counter()
+    for constant in constants:
+        types[constant.type] += constant.elements
+    return Part(
+        file=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        zstd_bytes=len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)),
+        parameters=types.total(),
+        nonzero_parameters=types.total() - sum(constant.zeros for constant in constants),
+        operators=dict(sorted(Counter(node.op_type for node in nodes(model)).items())),
+        parameters_by_type=dict(sorted(types.items())),
+    )
+
+
+def check_claims(claims: Claims, artifact: Mapping[str, Path], baseline: Mapping[str, Path]) -> tuple[ClaimCheck, ...]:
+    """Each thing that a step claims beside what the files of the components that it was applied to show.
+
+    `artifact` is what is deployed in the end, later steps of a recipe included: they may do more than is claimed, never less.
+    """
+    after, before = ({name: read(path) for name, path in files.items()} for files in (artifact, baseline))
+    return tuple(check(claims, after, before) for field, check in _CHECKS.items() if getattr(claims, field) not in (None, ()))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _by_component(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{_percent(share)} of {name}" for name, share in shares.items())
+
+
+def _weight_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
+    shares = {}
+    for name, model in after.items():
+        constants = stored.constants(model).values()
+        narrow = sum(constant.elements for constant in constants if constant.bits <= (claims.weight_bits or 0))
+        shares[name] = narrow / max(1, sum(constant.elements for constant in constants))
+    return ClaimCheck(
+        claim="weight bits",
+        claimed=f"{claims.weight_bits} bits or fewer for {_percent(claims.coverage)} of the parameters",
+        realised=_by_component(shares),
+        holds=min(shares.values(), default=0.0) >= claims.coverage,
+    )
+
+
+def _sparsity(claims: Claims, after: Models, before: Models) -> ClaimCheck:
+    """Over all components together: a threshold that they share prunes some more than others."""
+    weights = [weight for model in after.values() for weight in stored.weights(model)]
+    share = sum(weight.zeros for weight in weights) / max(1, sum(weight.elements for weight in weights))
+    claimed = claims.sparsity or 0.0
+    return ClaimCheck(
+        claim="sparsity",
+        claimed=f"{_percent(claimed)} zeros in the weights of MatMul, Gemm and Conv",
+        realised=_percent(share),
+        holds=share >= claimed - TOLERANCE,
+    )
+
+
+def _shapes(model: onnx.ModelProto) -> Counter[tuple[int, ...]]:
+    """How many weights there are of each shape; sorted, because a transposed matrix is as large."""
+    return Counter(tuple(sorted(weight.shape)) for weight in stored.weights(model))
+
+
+def _elements(shapes: Counter[tuple[int, ...]]) -> int:
+    return sum(int(np.prod(shape)) * count for shape, count in shapes.items())
+
+
+def _parameters(claims: Claims, after: Models, before: Models) -> ClaimCheck:
+    """What is left of the weights whose shapes are gone: the same question for any model, whatever share of it they are."""
+    left, reached = {}, {}
+    for name, model in after.items():
+        new, old = _shapes(model), _shapes(before[name])
+        gone = _elements(old - new)
+        left[name], reached[name] = _elements(new - old) / gone if gone else 1.0, gone / max(1, _elements(old))
+    claimed = claims.parameters or 0.0
+    return ClaimCheck(
+        claim="parameters",
+        claimed=f"{_percent(claimed)} left of the weights made smaller, which are {_percent(claims.coverage)} of all weights or more",
+        realised=", ".join(f"{_percent(left[name])} left of {_percent(reached[name])} in {name}" for name in left),
+        holds=all(left[name] <= claimed + TOLERANCE and 0 < reached[name] >= claims.coverage for name in left) and bool(left),
+    )
+
+
+def _operators(claims: Claims, after: Models, before: Models) -> ClaimCheck:
+    counts = {name: Counter(node.op_type for node in nodes(model)) for name, model in after.items()}
+    return ClaimCheck(
+        claim="operators",
+        claimed=f"{', '.join(claims.operators)} in every component",
+        realised="; ".join(f"{name}: {', '.join(f'{count[kind]} {kind}' for kind in claims.operators)}" for name, count in counts.items()),
+        holds=bool(counts) and all(count[kind] for count in counts.values() for kind in claims.operators),
+    )
+
+
+_CHECKS: dict[str, Callable[[Claims, Models, Models], ClaimCheck]] = {
+    "weight_bits": _weight_bits,
+    "sparsity": _sparsity,
+    "parameters": _parameters,
+    "operators": _operators,
+}
+"""Field of Claims -> its check."""
+
+
+def check_loads(path: Path, component: Component, feed: Mapping[str, Array]) -> None:
+    """Raises CellFailed unless ONNX Runtime loads the file and turns `feed` into the finite outputs that the component declares."""
+    import onnxruntime  # only this check needs a runtime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        outputs = dict(zip(names, session.run(names, dict(feed)), strict=True))
+    except Exception as error:  # the runtime raises a dozen types whose only common root is Exception
+        raise CellFailed("invalid_output", f"ONNX Runtime cannot run {path.name}: {error}") from error
+    declared = [tensor.name for tensor in component.outputs]
+    if sorted(names) != sorted(declared):
+        raise CellFailed("invalid_output", f"{path.name} has the outputs {', '.join(names)}, not {', '.join(declared)}")
+    batch = next(iter(feed.values())).shape[0]
+    for tensor in component.outputs:
+        _check_output(path.name, tensor, np.asarray(outputs[tensor.name]), batch)
+
+
+def _check_output(file: str, tensor: Tensor, found: Array, batch: int) -> None:
+    wanted, got = (tensor.dtype, tuple(batch if size is None else size for size in tensor.shape)), (found.dtype.name, found.shape)
+    if got != wanted:
+        raise CellFailed("invalid_output", f"the output {tensor.name} of {file} is {got[0]} {got[1]}, not {wanted[0]} {wanted[1]}")
+    if not np.isfinite(found).all():
+        raise CellFailed("invalid_output", f"the output {tensor.name} of {file} is not finite")

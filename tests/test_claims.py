@@ -1,0 +1,132 @@
+"""The audit of claims: every artifact that does not do what its card claims is caught, and no honest one is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+from onnx_graphs import apply, arrays, chain, model, random
+
+from suite.audit import check_claims
+from suite.contracts import Claims
+from suite.record import ClaimCheck
+
+INT8 = {"operators": "linear", "per_channel": True, "reduce_range": False}
+INT4 = {"block_size": 32, "accuracy_level": 4}
+LOCAL = {"scope": "local", "sparsity": 0.5}
+
+
+def check(claims: Claims, after: dict[str, onnx.ModelProto], before: dict[str, onnx.ModelProto], folder: Path) -> dict[str, ClaimCheck]:
+    """The checks by claim."""
+    files: list[dict[str, Path]] = []
+    for side, graphs in (("after", after), ("before", before)):
+        (folder / side).mkdir(exist_ok=True)
+        files.append({name: folder / side / f"{name}.onnx" for name in graphs})
+        for name, graph in graphs.items():
+            onnx.save(graph, files[-1][name])
+    return {found.claim: found for found in check_claims(claims, files[0], files[1])}
+
+
+def baseline() -> onnx.ModelProto:
+    return chain(random(64, 96), random(96, 48, seed=1), random(48, 10, seed=2))
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "claims"),
+    [
+        ("dynamic_int8", INT8, Claims(weight_bits=8, operators=("MatMulInteger",))),
+        ("int4_rtn", INT4, Claims(weight_bits=4, operators=("MatMulNBits",))),
+        ("magnitude_pruning", LOCAL, Claims(sparsity=0.5)),
+        ("svd_low_rank", {"keep": 0.5}, Claims(parameters=0.5)),
+    ],
+)
+def test_honest_claims_hold_and_those_of_a_method_that_did_nothing_fail(
+    method: str, parameters: dict[str, Any], claims: Claims, tmp_path: Path
+) -> None:
+    before = {"vision": baseline(), "text": baseline()}
+    done = check(claims, apply(method, before, tmp_path, **parameters), before, tmp_path)
+    nothing = check(claims, before, before, tmp_path)
+    assert done.keys() == nothing.keys() != set()
+    assert all(found.holds for found in done.values())
+    assert not any(found.holds for found in nothing.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "claims"),
+    [
+        ("dynamic_int8", INT8, Claims(weight_bits=8)),
+        ("dynamic_int8", INT8, Claims(operators=("MatMulInteger",))),
+        ("svd_low_rank", {"keep": 0.5}, Claims(parameters=0.5)),
+        ("magnitude_pruning", LOCAL, Claims(sparsity=0.5)),
+    ],
+)
+def test_one_component_left_out_fails(method: str, parameters: dict[str, Any], claims: Claims, tmp_path: Path) -> None:
+    before = {"vision": baseline(), "text": baseline()}
+    after = before | apply(method, {"text": before["text"]}, tmp_path, **parameters)
+    assert not any(found.holds for found in check(claims, after, before, tmp_path).values())
+
+
+def test_card_that_claims_4_bits_and_stores_8_is_caught(tmp_path: Path) -> None:
+    before = {"vision": baseline()}
+    found = check(Claims(weight_bits=4), apply("dynamic_int8", before, tmp_path, **INT8), before, tmp_path)["weight bits"]
+    assert (found.holds, found.realised) == (False, "0.0 % of vision")
+
+
+@pytest.mark.parametrize(
+    ("method", "done", "claims"),
+    [
+        ("magnitude_pruning", {"scope": "local", "sparsity": 0.45}, Claims(sparsity=0.5)),
+        ("svd_low_rank", {"keep": 0.6}, Claims(parameters=0.5)),
+    ],
+)
+def test_less_than_claimed_is_caught(method: str, done: dict[str, Any], claims: Claims, tmp_path: Path) -> None:
+    before = {"vision": baseline()}
+    assert not any(found.holds for found in check(claims, apply(method, before, tmp_path, **done), before, tmp_path).values())
+
+
+def test_one_small_weight_made_smaller_does_not_bear_out_the_claim(tmp_path: Path) -> None:
+    before, factorised = baseline(), apply("svd_low_rank", {"v": chain(arrays(baseline())["w2"])}, tmp_path, keep=0.5)["v"]
+    left, right = arrays(factorised).values()
+    after = chain(arrays(before)["w0"], arrays(before)["w1"], left, right)
+    found = check(Claims(parameters=0.5), {"v": after}, {"v": before}, tmp_path)["parameters"]
+    assert not found.holds
+    assert found.realised == "48.3 % left of 4.3 % in v"
+    assert check(Claims(parameters=0.5, coverage=0.04), {"v": after}, {"v": before}, tmp_path)["parameters"].holds
+
+
+def test_smaller_layers_bear_out_their_claim(tmp_path: Path) -> None:
+    """As width pruning leaves them: a quarter of the units between two layers is gone, a third layer is as it was."""
+    before, after = baseline(), chain(random(64, 72), random(72, 48), random(48, 10))
+    found = check(Claims(parameters=0.75), {"v": after}, {"v": before}, tmp_path)["parameters"]
+    assert (found.holds, found.realised) == (True, "75.0 % left of 95.7 % in v")
+    assert not check(Claims(parameters=0.5), {"v": after}, {"v": before}, tmp_path)["parameters"].holds
+
+
+@pytest.mark.parametrize(("method", "parameters"), [("dynamic_int8", INT8), ("int4_rtn", INT4)])
+@pytest.mark.parametrize(
+    ("first", "settings", "claims"),
+    [("magnitude_pruning", LOCAL, Claims(sparsity=0.5)), ("svd_low_rank", {"keep": 0.5}, Claims(parameters=0.5))],
+)
+def test_claims_of_a_step_survive_the_steps_after_it(
+    first: str, settings: dict[str, Any], claims: Claims, method: str, parameters: dict[str, Any], tmp_path: Path
+) -> None:
+    before = {"vision": baseline()}
+    after = apply(method, apply(first, before, tmp_path, **settings), tmp_path, **parameters)
+    assert all(found.holds for found in check(claims, after, before, tmp_path).values())
+    untouched = apply(method, before, tmp_path, **parameters)
+    assert not any(found.holds for found in check(claims, untouched, before, tmp_path).values())
+
+
+def test_weights_in_half_precision_are_seen_through_their_cast(tmp_path: Path) -> None:
+    weight = random(40, 24)
+    weight[::2] = 0
+    nodes = [helper.make_node("Cast", ["w"], ["f"], to=1), helper.make_node("MatMul", ["x", "f"], ["y"])]
+    half = model(nodes, {"w": weight.astype(np.float16)}, (1, 40), (1, 24))
+    found = check(Claims(weight_bits=16, coverage=0.99, sparsity=0.5), {"v": half}, {"v": chain(weight)}, tmp_path)
+    assert [found[claim].holds for claim in ("weight bits", "sparsity")] == [True, True]
+
+
+def test_nothing_claimed_is_nothing_checked(tmp_path: Path) -> None:
+    assert check(Claims(), {"v": baseline()}, {"v": baseline()}, tmp_path) == {}

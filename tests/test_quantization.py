@@ -1,0 +1,133 @@
+"""The quantizers against an independent reference: brute-force rounding, half a step, the uncompressed transformer."""
+
+import importlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import Array, apply, arrays, chain, cosine, exported_tower, feeds, gemm, random, run
+
+from suite.contracts import Context
+from suite.graph import replace, weights
+
+
+@pytest.fixture(scope="module")
+def tower() -> onnx.ModelProto:
+    return exported_tower()
+
+
+def agreement(first: onnx.ModelProto, second: onnx.ModelProto) -> float:
+    """Cosine of what the outputs say about inputs that calibration has not seen, less what they say about every input."""
+    unseen = list(feeds(20, seed=2))
+    outputs = [run(graph, {name: np.concatenate([feed[name] for feed in unseen]) for name in unseen[0]}) for graph in (first, second)]
+    return cosine(*(output - outputs[0].mean(0) for output in outputs))
+
+
+def round_to_nearest(weight: Array, block: int) -> Array:
+    """Symmetric 4-bit values of each column in blocks of rows: the largest magnitude becomes -8, the rest the nearest of -8..7."""
+    result = np.zeros_like(weight)
+    for column in range(weight.shape[1]):
+        for start in range(0, weight.shape[0], block):
+            values = weight[start : start + block, column]
+            scale = values[np.argmax(np.abs(values))] / -8
+            result[start : start + block, column] = [min(7, max(-8, round(float(value / scale)))) * scale for value in values]
+    return result
+
+
+def dequantized(result: onnx.ModelProto, block: int) -> Array:
+    """The weight (K, N) that the graph's MatMulNBits stands for: two values to a byte, the low half first, 8 meaning 0."""
+    node = next(node for node in result.graph.node if node.op_type == "MatMulNBits")
+    size = {found.name: found.i for found in node.attribute}
+    packed, scales = (arrays(result)[name].reshape(size["N"], -1) for name in node.input[1:3])
+    values = np.stack([packed & 15, packed >> 4], axis=-1).reshape(size["N"], -1).astype(np.float32) - 8
+    return (values * np.repeat(scales, block, axis=1))[:, : size["K"]].T
+
+
+@pytest.mark.parametrize("block", [32, 128])
+@pytest.mark.parametrize("rows", [128, 150])
+def test_int4_weights_are_rounded_to_nearest(block: int, rows: int, tmp_path: Path) -> None:
+    weight, x = random(rows, 6), random(5, rows, seed=1)
+    result = apply("int4_rtn", {"text": chain(weight)}, tmp_path, block_size=block, accuracy_level=4)["text"]
+    np.testing.assert_allclose(dequantized(result, block), round_to_nearest(weight, block), rtol=1e-5, atol=1e-6)
+    assert cosine(run(result, {"x": x}), x @ round_to_nearest(weight, block)) > 0.9995
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_int4_does_not_pass_over_gemm(transposed: int, tmp_path: Path) -> None:
+    weight, bias, x = random(64, 6), random(6, seed=1), random(5, 64, seed=2)
+    result = apply("int4_rtn", {"text": gemm(weight, bias, transposed)}, tmp_path, block_size=32, accuracy_level=1)["text"]
+    assert [node.op_type for node in result.graph.node] == ["MatMulNBits", "Add"]
+    np.testing.assert_allclose(run(result, {"x": x}), x @ round_to_nearest(weight, 32) + bias, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["block_32", "block_128"])
+def test_int4_transformer_answers_as_one_with_rounded_weights(name: str, tower: onnx.ModelProto, tmp_path: Path) -> None:
+    parameters = importlib.import_module("methods.int4_rtn").CARD.variant(name).parameters
+    result = apply("int4_rtn", {"fusion": tower}, tmp_path, **parameters)["fusion"]
+    rounded, block = onnx.ModelProto(), int(name.removeprefix("block_"))
+    rounded.CopyFrom(tower)
+    for weight in weights(tower):
+        if weight.node.op_type != "Conv":
+            matrix = weight.array if weight.axis == 1 else weight.array.T
+            nearest = round_to_nearest(matrix, block)
+            replace(rounded, {weight.name: nearest if weight.axis == 1 else nearest.T})
+    assert agreement(rounded, result) > 0.99 > agreement(tower, result)
+
+
+@pytest.mark.parametrize(("per_channel", "reduce_range"), [(False, False), (True, False), (True, True)])
+def test_dynamic_int8_weights_are_within_half_a_step(per_channel: bool, reduce_range: bool, tmp_path: Path) -> None:
+    weight = random(40, 6) * np.geomspace(0.01, 1, 6, dtype=np.float32)
+    parameters = {"operators": "linear", "per_channel": per_channel, "reduce_range": reduce_range}
+    found = arrays(apply("dynamic_int8", {"text": chain(weight)}, tmp_path, **parameters)["text"])
+    quantized, scale = found["w0_quantized"], found["w0_scale"]
+    assert quantized.dtype == np.int8
+    assert np.size(scale) == (6 if per_channel else 1)
+    assert np.abs(quantized.astype(int)).max() <= (64 if reduce_range else 127)
+    assert (np.abs(weight - quantized * scale) <= scale / 2 * 1.001).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "kinds"),
+    [
+        ("dynamic_int8", "per_tensor", {"MatMulInteger", "Conv"}),
+        ("dynamic_int8", "per_channel", {"MatMulInteger", "Conv"}),
+        ("dynamic_int8", "all_ops", {"MatMulInteger", "ConvInteger"}),
+        ("static_int8", "matmul", {"DequantizeLinear", "Conv", "MatMul", "Gemm"}),
+        ("static_int8", "matmul_conv", {"DequantizeLinear", "Conv", "MatMul", "Gemm"}),
+    ],
+)
+def test_quantized_transformer_answers_as_the_original(
+    method: str, name: str, kinds: set[str], tower: onnx.ModelProto, tmp_path: Path
+) -> None:
+    variant = importlib.import_module(f"methods.{method}").CARD.variant(name)
+    result = apply(method, {"fusion": tower}, tmp_path, **variant.parameters)["fusion"]
+    assert kinds <= {node.op_type for node in result.graph.node}
+    assert agreement(tower, result) > 0.98
+
+
+def quantized_layers(graph: onnx.ModelProto) -> Counter[str]:
+    """How many layers of each kind read their weight through a DequantizeLinear of an initializer."""
+    known = {node.output[0] for node in graph.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in arrays(graph)}
+    return Counter(node.op_type for node in graph.graph.node if len(node.input) > 1 and node.input[1] in known)
+
+
+def test_static_int8_quantizes_the_layers_that_it_names(tower: onnx.ModelProto, tmp_path: Path) -> None:
+    layers = Counter(n.op_type for n in tower.graph.node if n.op_type in ("MatMul", "Gemm", "Conv") and n.input[1] in arrays(tower))
+    common = {"items": 4, "reduce_range": False}
+    matmul, conv = (apply("static_int8", {"f": tower}, tmp_path, operators=o, **common)["f"] for o in ("matmul", "matmul_conv"))
+    assert quantized_layers(conv) == layers
+    assert quantized_layers(matmul) == Counter({kind: count for kind, count in layers.items() if kind != "Conv"})
+
+
+def test_static_int8_ranges_are_those_of_its_calibration_items(tmp_path: Path) -> None:
+    taken = [random(1, 8, seed=index) for index in range(100)]
+    left = iter(taken)
+    given = Context(components={}, seed=0, scratch=tmp_path, feeds=lambda component: ({"x": x} for x in left))
+    graph = importlib.import_module("methods.static_int8.apply").apply(
+        {"text": chain(random(8, 4))}, {"operators": "matmul", "items": 7, "reduce_range": False}, given
+    )["text"]
+    seen = np.stack(taken[:7])
+    assert len(list(left)) == 93
+    assert arrays(graph)["x_scale"] == pytest.approx((seen.max() - seen.min()) / 255, rel=1e-5)
