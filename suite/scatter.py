@@ -4,15 +4,17 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from suite.charts import Axis, Frame, Tick
+import numpy as np
+
+from suite.charts import Array, Axis, Frame, Tick
 from suite.record import Estimate
 from suite.summarize import Board, Row
 
 POINTS = 400
 """About this many points are drawn in one chart at most; those of the frontier always are."""
 
-WIDE = Frame(620, 400, left=46, right=14, top=14, bottom=46)
-NARROW = Frame(343, 340, left=40, right=8, top=14, bottom=46)
+WIDE = Frame(620, 400, left=46, right=14, top=26, bottom=46)
+NARROW = Frame(343, 340, left=40, right=8, top=26, bottom=46)
 
 TEXT = 11.5
 """Size of a label in SVG units; the style sheet says the same."""
@@ -173,30 +175,35 @@ PLACES = tuple(_places())
 
 def place_labels(marks: Sequence[Mark], frame: Frame) -> tuple[Label, ...]:
     """Names of the frontier's marks, each at its nearest free place; one that finds none is left out."""
-    taken: list[Box] = [(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]
-    placed = []
+    points = np.array([(mark.x - 6, mark.y - 6, mark.x + 6, mark.y + 6) for mark in marks]).T
+    placed: list[Label] = []
     for mark in sorted((mark for mark in marks if mark.frontier), key=lambda mark: (mark.y, mark.x)):
-        label = _free_place(mark, taken, frame)
+        free = (label for label in _candidates(mark) if _is_free(label, points, placed, frame))
+        label = next(free, None)
         if label is not None:
-            taken.append(_box(label))
             placed.append(label)
     return tuple(placed)
 
 
-def _free_place(mark: Mark, taken: list[Box], frame: Frame) -> Label | None:
+def _candidates(mark: Mark) -> Iterator[Label]:
     cell = mark.row.record.cell
     for dx, dy, anchor in PLACES:
         leader = _leader(mark, dx, dy) if math.hypot(dx, dy) > 20 else None
-        label = Label(f"{cell.method} · {cell.variant}", mark.row, round(mark.x + dx, 1), round(mark.y + dy, 1), anchor, leader)
-        box = _box(label)
-        if _inside(box, frame) and not any(_overlap(box, other) for other in taken):
-            return label
-    return None
+        yield Label(f"{cell.method} · {cell.variant}", mark.row, round(mark.x + dx, 1), round(mark.y + dy, 1), anchor, leader)
 
 
 def _leader(mark: Mark, dx: float, dy: float) -> Box:
     near = 7 / math.hypot(dx, dy)
     return round(mark.x + near * dx, 1), round(mark.y + near * dy, 1), round(mark.x + dx, 1), round(mark.y + dy - 4, 1)
+
+
+def _is_free(label: Label, points: Array, placed: list[Label], frame: Frame) -> bool:
+    box = _box(label)
+    if box[0] < frame.left or box[1] < frame.top - TEXT or box[2] > frame.width or box[3] > frame.height - frame.bottom:
+        return False
+    if np.any((box[0] < points[2]) & (points[0] < box[2]) & (box[1] < points[3]) & (points[1] < box[3])):
+        return False
+    return not any(_overlap(box, _box(other)) or _crosses(label.leader, _box(other)) or _crosses(other.leader, box) for other in placed)
 
 
 def _box(label: Label) -> Box:
@@ -205,9 +212,14 @@ def _box(label: Label) -> Box:
     return left, label.y - TEXT, left + width, label.y + 3
 
 
-def _inside(box: Box, frame: Frame) -> bool:
-    return box[0] >= frame.left and box[1] >= frame.top and box[2] <= frame.width and box[3] <= frame.height - frame.bottom
-
-
 def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _crosses(line: Box | None, box: Box) -> bool:
+    """Whether a leader line passes through a box, looked at in steps of a few units."""
+    if line is None:
+        return False
+    steps = 1 + int(math.hypot(line[2] - line[0], line[3] - line[1]) / 4)
+    ends = ((line[0] + (line[2] - line[0]) * step / steps, line[1] + (line[3] - line[1]) * step / steps) for step in range(steps + 1))
+    return any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in ends)

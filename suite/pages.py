@@ -1,0 +1,219 @@
+"""What the pages show, worked out from boards and cards: names of files, answers, flat rows. Words and markup are the templates'."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+from suite.charts import FAMILY_SHAPES, Ladder, ladder
+from suite.contracts import MethodCard, ModelCard, TargetCard
+from suite.record import Estimate
+from suite.scatter import NARROW, WIDE, Scatter, size_chart, speed_chart
+from suite.summarize import Board, Row
+
+ROWS = 60
+"""No more rows of one method on one board than this are shown on the method's page."""
+
+MARGIN = 0.02
+"""The loss of accuracy that many would accept for a smaller model: an answer of its own on the front page."""
+
+Scalar = str | int | float | bool | None
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,149}")
+
+
+def slug(text: str) -> str:
+    """A file name for any text: itself if it is plain, otherwise what is plain in it and a hash, so that two never meet."""
+    if _PLAIN.fullmatch(text):
+        return text
+    plain = re.sub(r"[^a-z0-9_]+", "-", text.lower())[:60].strip("-")
+    return f"{plain}-{sha256(text.encode(errors='surrogatepass')).hexdigest()[:12]}".lstrip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """What the plug-ins declare. A record may name one that is no longer there."""
+
+    models: Mapping[str, ModelCard]
+    methods: Mapping[str, MethodCard]
+    targets: Mapping[str, TargetCard]
+
+    def family(self, method: str) -> str | None:
+        """A method's family; None if its card is gone."""
+        return self.methods[method].family if method in self.methods else None
+
+    def division(self, method: str) -> str | None:
+        """A method's division; None if its card is gone."""
+        return self.methods[method].division if method in self.methods else None
+
+    def shape(self, method: str) -> str:
+        """The shape of a method's marks."""
+        return FAMILY_SHAPES.get(self.family(method) or "", "cross")
+
+    def ranks_latency(self, target: str) -> bool:
+        """False for an emulated target, whose times mean nothing."""
+        return target not in self.targets or self.targets[target].ranks_latency
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a reader wants to know first. Each is the best row and those that tie with it; empty if there is none.
+
+    smallest, fastest: with no measurable loss of accuracy. margin: the smallest that loses at most MARGIN, by its whole interval.
+    lossless: how many variants lose nothing measurable, of how many (compared).
+    """
+
+    smallest: tuple[Row, ...]
+    fastest: tuple[Row, ...]
+    margin: tuple[Row, ...]
+    lossless: int
+    compared: int
+
+
+def answers(board: Board, ranks_latency: bool) -> Answers:
+    """Sizes tie if they print alike, speed-ups if their intervals overlap. A timing from a noisy host only counts if all are."""
+    compared = [row for row in board.rows if row.difference is not None and not row.is_baseline]
+    lossless = [row for row in compared if row.accuracy_verdict != "worse"]
+    near = [row for row in compared if row.difference is not None and row.difference.low >= -MARGIN]
+    fastest = _fastest(lossless) if ranks_latency else ()
+    return Answers(_smallest(lossless), fastest, _smallest(near), len(lossless), len(compared))
+
+
+def _smallest(rows: list[Row]) -> tuple[Row, ...]:
+    ordered = sorted((-row.size_ratio, row.record.name, row) for row in rows if row.size_ratio is not None and row.size_ratio > 1.0)
+    return tuple(row for ratio, _, row in ordered if f"{ratio:.1f}" == f"{ordered[0][0]:.1f}")
+
+
+def _fastest(rows: list[Row]) -> tuple[Row, ...]:
+    timed = [(row.speed_up, row) for row in rows if row.speed_up is not None and row.speed_verdict == "better"]
+    quiet = [(speed, row) for speed, row in timed if row.record.latency is not None and not row.record.latency.noisy]
+    ordered = sorted(quiet or timed, key=lambda pair: (-pair[0].value, pair[1].record.name))
+    return tuple(row for speed, row in ordered if speed.high >= ordered[0][0].low)
+
+
+@dataclass(frozen=True)
+class BoardView:
+    """A board with what its section shows."""
+
+    board: Board
+    cards: Cards
+
+    @cached_property
+    def anchor(self) -> str:
+        """An id that is unique on a page."""
+        board, first = self.board, self.board.rows[0].record
+        place = sha256(f"{board.host}\n{first.cell.test_seed}".encode(errors="surrogatepass")).hexdigest()[:8]
+        return f"{slug(board.model)}-{slug(board.target)}-{slug(board.tier)}-{place}"
+
+    @cached_property
+    def test_seed(self) -> int:
+        """The seed of the board's test set."""
+        return self.board.rows[0].record.cell.test_seed
+
+    @cached_property
+    def items(self) -> int | None:
+        """How many test items its figures rest on."""
+        return next((row.record.accuracy.items for row in self.board.rows if row.record.accuracy is not None), None)
+
+    @cached_property
+    def ranks_latency(self) -> bool:
+        """Whether its times may be compared."""
+        return self.cards.ranks_latency(self.board.target)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What a reader wants to know first."""
+        return answers(self.board, self.ranks_latency)
+
+    @cached_property
+    def size_charts(self) -> tuple[Scatter, Scatter] | None:
+        """Accuracy against size, for wide and for narrow screens."""
+        return _both(size_chart(self.board, WIDE), size_chart(self.board, NARROW))
+
+    @cached_property
+    def speed_charts(self) -> tuple[Scatter, Scatter] | None:
+        """Accuracy against speed-up, for wide and for narrow screens."""
+        return _both(speed_chart(self.board, WIDE), speed_chart(self.board, NARROW)) if self.ranks_latency else None
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """The families of its rows, in the order of the legend."""
+        found = {self.cards.family(row.record.cell.method) for row in self.board.rows if row.accuracy is not None}
+        return tuple(family for family in FAMILY_SHAPES if family in found)
+
+    @cached_property
+    def ranks(self) -> Mapping[int, int]:
+        """Rank -> how many rows share it."""
+        counts: dict[int, int] = {}
+        for row in self.board.rows:
+            if row.rank is not None:
+                counts[row.rank] = counts.get(row.rank, 0) + 1
+        return counts
+
+    @cached_property
+    def lowest(self) -> float:
+        """The left end of its interval bars."""
+        return min((row.accuracy.low for row in self.board.rows if row.accuracy is not None), default=0.0)
+
+
+def _both(wide: Scatter | None, narrow: Scatter | None) -> tuple[Scatter, Scatter] | None:
+    return None if wide is None or narrow is None else (wide, narrow)
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResults:
+    """One method on one board: its rows in the order of its card, as a ladder and as they are. `more` rows are not shown."""
+
+    view: BoardView
+    rows: tuple[Row, ...]
+    ladder: Ladder
+    more: int
+
+
+def by_method(views: Iterable[BoardView], cards: Cards) -> dict[str, list[MethodResults]]:
+    """Method -> its results, board by board."""
+    found: dict[str, list[MethodResults]] = {}
+    for view in views:
+        groups: dict[str, list[Row]] = {}
+        for row in view.board.rows:
+            groups.setdefault(row.record.cell.method, []).append(row)
+        for method, rows in groups.items():
+            found.setdefault(method, []).append(_results(view, method, rows, cards))
+    return found
+
+
+def _results(view: BoardView, method: str, rows: list[Row], cards: Cards) -> MethodResults:
+    card = cards.methods.get(method)
+    order = {variant.name: index for index, variant in enumerate(card.variants)} if card else {}
+    ordered = sorted(rows, key=lambda row: (order.get(row.record.cell.variant, len(order)), row.record.cell.variant, row.record.key))
+    shown = tuple(ordered[:ROWS])
+    baseline = view.board.baseline.accuracy if view.board.baseline else None
+    return MethodResults(view, tuple(shown), ladder(shown, baseline), len(ordered) - len(shown))
+
+
+def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
+    """One record as names and plain values, for downloads. `current` is False for a record that a newer one of its cell replaces."""
+    record, cell = row.record, row.record.cell
+    facts: dict[str, Scalar] = {
+        "record": record.name, "model": cell.model, "method": cell.method, "variant": cell.variant, "target": cell.target,
+        "tier": cell.tier, "test_seed": cell.test_seed, "host": record.environment.host, "family": cards.family(cell.method),
+        "division": cards.division(cell.method), "status": record.status, "reason": record.reason, "current": current,
+        "rank": row.rank, "incomparable": row.incomparable, "items": record.accuracy.items if record.accuracy else None,
+        "metric": record.accuracy.metric if record.accuracy else None,
+    }  # fmt: skip
+    figures = record.figures()
+    facts |= _estimate("accuracy", row.accuracy) | _estimate("difference", row.difference)
+    facts |= {"accuracy_verdict": row.accuracy_verdict}
+    facts |= {"lost": row.flips.lost if row.flips else None, "gained": row.flips.gained if row.flips else None}
+    facts |= {name: figures.get(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters", "bits_per_parameter")}
+    facts |= {"size_ratio": row.size_ratio, **_estimate("speed_up", row.speed_up), "speed_verdict": row.speed_verdict}
+    facts |= _estimate("latency_ms", record.latency.median_ms if record.latency else None)
+    facts |= {"noisy": record.latency.noisy if record.latency else None}
+    return facts | {"compress_s": figures.get("compress_s"), "created": record.created, "key": record.key}
+
+
+def _estimate(name: str, estimate: Estimate | None) -> dict[str, Scalar]:
+    if estimate is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
