@@ -20,7 +20,12 @@ def rows(registry: Registry, kind: str) -> list[dict[str, Any]]:
 
 def _facts(registry: Registry, card: Card) -> dict[str, Any]:
     if isinstance(card, ModelCard):
-        return {"tier": card.tier, "task": card.task, "metric": card.metric, "components": [component.name for component in card.components]}
+        return {
+            "tier": card.tier,
+            "task": card.task,
+            "metric": card.metric,
+            "components": [component.name for component in card.components],
+        }
     if isinstance(card, MethodCard):
         variants = [variant.name for variant in card.variants]
         return {"family": card.family, "stage": card.stage, "division": card.division, "variants": variants, "paper": card.paper}
@@ -61,7 +66,9 @@ def _model_lines(card: ModelCard) -> list[str]:
     facts = [card.title, "", card.summary, "", f"task      {card.task}", f"metric    {card.metric} (chance: {card.chance:.3f})"]
     facts += [f"request   {card.request}", f"data      {card.data}", f"licence   {card.licence}", "", "components"]
     for component in card.components:
-        inputs, outputs = (", ".join(f"{t.name} {t.dtype}{_shape(t.shape)}" for t in side) for side in (component.inputs, component.outputs))
+        inputs, outputs = (
+            ", ".join(f"{t.name} {t.dtype}{_shape(t.shape)}" for t in side) for side in (component.inputs, component.outputs)
+        )
         facts.append(f"  {component.name} ({component.modality}): {inputs} -> {outputs}")
     return facts
 
@@ -72,7 +79,11 @@ def _shape(shape: tuple[int | None, ...]) -> str:
 
 def _method_lines(card: MethodCard) -> list[str]:
     facts = [card.title, "", card.summary, "", f"family    {card.family}", f"stage     {card.stage}", f"division  {card.division}"]
-    facts += [f"applies   to {', '.join(card.modalities) or 'every component'}", f"paper     {card.paper or '-'}", f"licence   {card.licence}"]
+    facts += [
+        f"applies   to {', '.join(card.modalities) or 'every component'}",
+        f"paper     {card.paper or '-'}",
+        f"licence   {card.licence}",
+    ]
     if card.parameters:
         facts += ["", "parameters", *(f"  {p.name} ({p.kind.__name__}): {p.help}" for p in card.parameters)]
     facts += ["", "variants"]
@@ -90,11 +101,15 @@ def _target_lines(card: TargetCard) -> list[str]:
 
 
 def train(registry: Registry, name: str, out: Path | None, advance: Advance) -> tuple[Path, dict[str, float]]:
-    """Trains a model from scratch; its weights file and the figures that its script reports. Raises UnknownName, PlugInError."""
+    """Trains a model from scratch into the folder `out` (None: its own); the weights file and the figures that its script reports.
+
+    Raises UnknownName, PlugInError.
+    """
     registry.find("model", name)
     try:
         script = importlib.import_module(f"suite.models.{name}.train")
     except ModuleNotFoundError as error:
         raise PlugInError("model", name, "it has no train.py") from error
-    path = out or Path(inspect.getfile(script)).parent / "weights.safetensors"
-    return path, script.train(path, advance)
+    folder = out or Path(inspect.getfile(script)).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "weights.safetensors", script.train(folder, advance)

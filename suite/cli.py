@@ -23,9 +23,7 @@ KINDS = {"models": "model", "methods": "method", "targets": "target"}
 def main() -> None:
     """The `squeezemark` command: 0 for success, 1 if something failed, 2 for a wrong request, 130 after Ctrl-C."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
+        sys.exit(cli(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -52,9 +50,13 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--models", multiple=True, callback=_split, help="Models, separated by commas. Default: all."),
         click.option("--methods", multiple=True, callback=_split, help="Methods or method/variant, separated by commas. Default: all."),
         click.option("--targets", multiple=True, callback=_split, help="Targets, separated by commas. Default: all."),
-        click.option("--tier", type=click.Choice(["quick", "full"]), help="quick: 600 test items, short timing (default). full: what is published."),
+        click.option(
+            "--tier", type=click.Choice(["quick", "full"]), help="quick: 600 test items, short timing (default). full: what is published."
+        ),
         click.option("--test-seed", type=click.IntRange(0), help="Another seed gives a fresh, independent test set. Default: 0."),
-        click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with these settings; options win over it."),
+        click.option(
+            "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with these settings; options win over it."
+        ),
         click.option("--results", help="Folder of the records. Default: results."),
         click.option("--work", help="Folder for exports and test sets; may be deleted at any time. Default: .squeezemark."),
         click.option("--plugins", multiple=True, callback=_split, help="Folders with your own models/, methods/ or targets/."),
@@ -166,7 +168,7 @@ def serve(out: Path, port: int) -> None:
 
 @cli.command()
 @click.argument("model")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write the weights. Default: over the model's own.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the weights. Default: the model's own, over those that are there.")
 @click.option("--plugins", multiple=True, callback=_split, help="Folders with your own models/, methods/ or targets/.")
 def train(model: str, out: Path | None, plugins: tuple[str, ...]) -> None:
     """Train the reference MODEL from scratch: fixed steps and seeds."""

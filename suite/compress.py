@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from suite.contracts import Claims, Component, Context, MethodCard, ModelCard
+from suite import arrays
+from suite.contracts import Claims, Component, Context, MethodCard, ModelCard, NotApplicable
 from suite.errors import CellFailed
 from suite.protocol import Job, Progress, peak_bytes, serve
-from suite.record import Part, RecipeStep
+from suite.record import ClaimCheck, Part, RecipeStep
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -32,11 +33,10 @@ class Calibration:
 
     def feeds(self, component: str) -> Iterator[dict[str, Array]]:
         """One mapping per call, batch size 1."""
-        with np.load(self.folder / f"{component}.feeds.npz") as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        for index in range(len(next(iter(arrays.values())))):
+        found = arrays.load(self.folder / f"{component}.feeds.npz")
+        for index in range(len(next(iter(found.values())))):
             self.used[component] = max(self.used.get(component, 0), index + 1)
-            yield {name: array[index] for name, array in arrays.items()}
+            yield {name: array[index] for name, array in found.items()}
 
     def refuse(self, component: str) -> Iterator[dict[str, Array]]:
         """For methods that say they need no data."""
@@ -65,9 +65,14 @@ class Workshop:
             feeds=self.calibration.refuse if method.division == "data-free" else self.calibration.feeds,
         )
         chosen = {name: self.parts[name] for name in step.components}
-        result = importlib.import_module(f"methods.{method.name}.apply").apply(chosen, dict(step.parameters), context)
+        try:
+            result = importlib.import_module(f"methods.{method.name}.apply").apply(chosen, dict(step.parameters), context)
+        except NotApplicable as error:
+            raise CellFailed("unsupported", str(error)) from error
         if not isinstance(result, Mapping) or set(result) != set(step.components):
-            raise CellFailed("compress_failed", f"{method.name} did not return the components that it was given ({', '.join(step.components)})")
+            raise CellFailed(
+                "compress_failed", f"{method.name} did not return the components that it was given ({', '.join(step.components)})"
+            )
         self.parts |= result
 
     def save(self, out: Path) -> dict[str, Path]:
@@ -105,8 +110,8 @@ class Workshop:
     def _export(self, component: Component, path: Path) -> None:
         from suite.export import export
 
-        with np.load(self.baseline / f"{component.name}.feeds.npz") as archive:
-            example = {name: archive[name][:2].reshape(2, *archive[name].shape[2:]) for name in archive.files}
+        found = arrays.load(self.baseline / f"{component.name}.feeds.npz")
+        example = {name: array[:2].reshape(2, *array.shape[2:]) for name, array in found.items()}
         export(self.parts[component.name], component, example, path)
 
 
@@ -144,9 +149,9 @@ def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mappi
         check_loads(path, card.component(name), next(feeds.feeds(name)))
     parts = {name: inspect(path) for name, path in files.items()}
     before = msgspec.json.decode((baseline / "parts.json").read_bytes(), type=dict[str, Part])
-    checks = []
+    checks: list[ClaimCheck] = []
     for step, claims in zip(steps, msgspec.convert(job["claims"], tuple[Claims, ...]), strict=True):
-        checks += check_claims(claims, {n: parts[n] for n in step.components}, {n: before[n] for n in step.components})
+        checks += check_claims(claims, {n: files[n] for n in step.components}, {n: baseline / f"{n}.onnx" for n in step.components})
     return {
         "parts": msgspec.to_builtins(parts),
         "claims": msgspec.to_builtins(checks),

@@ -1,6 +1,7 @@
 """What to run: a TOML file, then the command line on top, into one frozen object. Unknown keys fail, with a suggestion."""
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +12,18 @@ import msgspec
 from suite.errors import ConfigError
 
 
-
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one process of a cell may use, wall seconds and GiB of address space."""
 
-    compress_s: float = 600.0
-    evaluate_s: float = 600.0
+    compress_s: float = 300.0
+    evaluate_s: float = 300.0
     launch_s: float = 120.0
     memory_gib: float = 12.0
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be above 0 and finite")
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -21,7 +21,13 @@ def rows(registry: Registry) -> list[dict[str, Any]]:
 
 def _target(registry: Registry, name: str) -> dict[str, Any]:
     skip = registry.probes[name]()
-    return {"kind": "target", "name": name, "state": "no" if skip else "ok", "runs_here": skip is None, "reason": skip.reason if skip else None}
+    return {
+        "kind": "target",
+        "name": name,
+        "state": "no" if skip else "ok",
+        "runs_here": skip is None,
+        "reason": skip.reason if skip else None,
+    }
 
 
 def _packages() -> list[dict[str, Any]]:
@@ -38,10 +44,17 @@ def _host(now: Environment) -> list[dict[str, Any]]:
     return [
         _row("host", "cpu", True, f"{now.host}; kernels: {', '.join(now.cpu_flags) or 'flags unknown on this platform'}"),
         _row("host", "memory", True, f"{now.memory_bytes / 2**30:.1f} GiB"),
-        _row("host", "disk", free > ROOM_BYTES, f"{free / 2**30:.1f} GiB free here" + ("" if free > ROOM_BYTES else "; a run needs about 2 GiB")),
+        _row(
+            "host",
+            "disk",
+            free > ROOM_BYTES,
+            f"{free / 2**30:.1f} GiB free here" + ("" if free > ROOM_BYTES else "; a run needs about 2 GiB"),
+        ),
         _row("host", "load", load is not None and load < 0.5, _load_reason(load)),
         _row("host", "governor", now.governor in ("performance", None), _governor_reason(now.governor)),
-        _row("host", "hypervisor", not now.hypervisor, "a virtual machine: neighbours may disturb timing" if now.hypervisor else "none seen"),
+        _row(
+            "host", "hypervisor", not now.hypervisor, "a virtual machine: neighbours may disturb timing" if now.hypervisor else "none seen"
+        ),
     ]
 
 

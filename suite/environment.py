@@ -11,7 +11,8 @@ import psutil
 from suite.record import Environment
 
 DECIDING_FLAGS = (
-    "sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
+    "sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx_vnni", "avx512_bf16",
+    "amx_int8", "amx_bf16",
     "asimd", "asimddp", "asimdhp", "i8mm", "bf16", "sve",
 )  # fmt: skip
 """CPU flags that decide which kernel runs."""
@@ -64,7 +65,9 @@ def git_state() -> tuple[str | None, bool | None]:
     if not (here / ".git").exists():
         return None, None
     try:
-        commit = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        commit = subprocess.run(
+            ["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
         dirty = subprocess.run(
             ["git", "-C", here, "status", "--porcelain", "--untracked-files=no", "--", "suite", "methods", "targets"],
             capture_output=True, text=True, timeout=10, check=True,

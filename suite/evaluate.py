@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from suite import arrays
 from suite.contracts import ModelCard
 from suite.errors import CellFailed
 from suite.executors import local
@@ -58,8 +59,7 @@ def evaluate(
         compressed=bundle.files(), inputs=str(test.inputs), items=items, out=str(out),
     )  # fmt: skip
     result = local.run("suite.worker", job, workspace.config.limits.evaluate_s, progress)
-    with np.load(out) as archive:
-        predictions = {name.removeprefix("prediction:"): archive[name] for name in archive.files if name.startswith("prediction:")}
+    predictions = {name.removeprefix("prediction:"): array for name, array in arrays.load(out).items() if name.startswith("prediction:")}
     task, labels = importlib.import_module(f"suite.models.{cell.model}.task"), test.labels()
     scores = _scores(task, card, labels, predictions, items)
     headline = scores[card.metric]

@@ -49,8 +49,10 @@ def execute(plan: Plan, registry: Registry, store: Store, workspace: Workspace, 
 
 
 def _is_final(record: Record, retry_failed: bool) -> bool:
-    """What could not be done here may be possible by now: it costs nothing to ask again."""
-    return record.status == "ok" or (record.status != "unsupported" and not retry_failed)
+    """What the plan ruled out (it never came to a test set) may be possible by now: it costs nothing to ask again."""
+    if record.status == "unsupported":
+        return record.provenance.test_sha256 is not None
+    return record.status == "ok" or not retry_failed
 
 
 @dataclass
@@ -104,7 +106,9 @@ class Bench:
         result = local.run("suite.compress", job, self.workspace.config.limits.compress_s, self.progress)
         artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
         facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}
-        broken = [f"it claims {check.claim} {check.claimed}, the artifact shows {check.realised}" for check in artifact.claims if not check.holds]
+        broken = [
+            f"it claims {check.claim} {check.claimed}, the artifact shows {check.realised}" for check in artifact.claims if not check.holds
+        ]
         if broken:
             raise CellFailed("claim_not_borne_out", "; ".join(broken))
         return Bundle(out, artifact)

@@ -22,9 +22,10 @@ def hash_folder(folder: Path) -> str:
     """The sha256 of what a plug-in's folder holds: names and bytes of every file but caches, hidden files and `train.py`."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder).as_posix()
-        if path.is_file() and "__pycache__" not in relative and relative != "train.py" and not path.name.startswith("."):
-            total.update(f"{relative}\0{hash_file(path)}\n".encode())
+        relative = path.relative_to(folder)
+        left_out = any(part == "__pycache__" or part.startswith(".") for part in relative.parts) or relative == Path("train.py")
+        if path.is_file() and not left_out:
+            total.update(f"{relative.as_posix()}\0{hash_file(path)}\n".encode())
     return total.hexdigest()
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from suite import arrays
 from suite.evaluate import Bundle
 from suite.executors import local
 from suite.plan import PlannedCell
 from suite.protocol import Progress
 from suite.record import Latency
-from suite.statistics import median_ms, percentiles_ms, speed_up
+from suite.statistics import hierarchical_bootstrap, median_ms, percentiles_ms, quad_log_ratios, speed_up
 from suite.workspace import TestSplit, Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -29,11 +30,17 @@ class Effort:
     seconds: float
 
 
-EFFORT = {"quick": Effort(3, 0.8), "full": Effort(7, 2.5)}
+EFFORT = {"quick": Effort(3, 0.8), "full": Effort(7, 1.5)}
 
 
 def measure(
-    workspace: Workspace, planned: PlannedCell, baseline: dict[str, str], bundle: Bundle, test: TestSplit, references: Path, progress: Progress
+    workspace: Workspace,
+    planned: PlannedCell,
+    baseline: dict[str, str],
+    bundle: Bundle,
+    test: TestSplit,
+    references: Path,
+    progress: Progress,
 ) -> tuple[Latency, dict[str, Array]]:
     """The paired latency and its raw columns. Raises CellFailed."""
     cell, effort = planned.cell, EFFORT[planned.cell.tier]
@@ -42,15 +49,16 @@ def measure(
         "measure", model=cell.model, target=cell.target, settings=cell.settings, threads=cell.settings.get("threads", 1),
         baseline=baseline, inputs=str(test.inputs), references=str(references), seconds=effort.seconds, out=str(out),
     )  # fmt: skip
-    launches, busy, shape = [], [], {}
+    launches: list[dict[str, Array]] = []
+    busy: list[float] = []
+    shape: dict[str, int] = {}
     for launch in range(effort.launches):
         progress(launch, effort.launches, "measuring")
         job |= {"compressed": bundle.files(), **shape}
         result = local.run("suite.worker", job, workspace.config.limits.launch_s, lambda done, total, text: None)
         shape = {"calls": result["calls"], "quads": result["quads"]}
         busy.append(float(result["cpu_wall"]))
-        with np.load(out) as archive:
-            launches.append({name: archive[name] for name in archive.files})
+        launches.append(arrays.load(out))
     columns = {name: np.stack([times[name] for times in launches]) for name in launches[0]}
     return summarize(columns, tuple(busy)), {name: _small(array) for name, array in columns.items()}
 
@@ -65,6 +73,7 @@ def summarize(columns: dict[str, Array], busy: tuple[float, ...]) -> Latency:
         launches=len(new),
         samples=new.size,
         speed_up=ratio,
+        bootstrap=hierarchical_bootstrap(quad_log_ratios(old, new)),
         median_ms=median_ms(new),
         baseline_median_ms=median_ms(old),
         percentiles_ms=percentiles_ms(new),

@@ -59,8 +59,8 @@ def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, 
     """
     models: list[ModelCard] = _select(registry, "model", config.models)  # type: ignore[assignment]
     targets: list[TargetCard] = _select(registry, "target", config.targets)  # type: ignore[assignment]
-    pairs = list(_select_variants(registry, config.methods))
-    pairs.sort(key=lambda pair: pair[0].name != BASELINE)
+    chosen = {(card.name, variant.name): (card, variant) for card, variant in _select_variants(registry, config.methods)}
+    pairs = sorted(chosen.values(), key=lambda pair: pair[0].name != BASELINE)
     probes = {card.name: registry.probes[card.name]() for card in targets}
     planner = _Planner(config, registry, hash_json([__version__, PROTOCOL, host, dict(libraries)]))
     cells = [
@@ -109,7 +109,14 @@ class _Planner:
         except (UnknownName, PlugInError) as error:
             skip = Skip(str(error))
         cell = Cell(
-            model.name, method.name, variant.name, target.name, self.config.tier, self.config.test_seed, tuple(recipe), dict(target.settings)
+            model.name,
+            method.name,
+            variant.name,
+            target.name,
+            self.config.tier,
+            self.config.test_seed,
+            tuple(recipe),
+            dict(target.settings),
         )
         return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip)
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from suite import arrays
 from suite.contracts import ModelCard
 from suite.errors import CellFailed
 from suite.hashing import hash_arrays
@@ -40,7 +41,7 @@ def baseline(job: Job, progress: Progress) -> dict[str, Any]:
         progress(done, len(card.components), f"exporting {component.name}")
         example = {name: array[:2].reshape(2, *array.shape[2:]) for name, array in feeds[component.name].items()}
         export(modules[component.name], component, example, out / f"{component.name}.onnx")
-        np.savez(out / f"{component.name}.feeds.npz", **feeds[component.name])
+        arrays.save(out / f"{component.name}.feeds.npz", feeds[component.name])
         parts[component.name] = msgspec.to_builtins(inspect(out / f"{component.name}.onnx"))
     (out / "parts.json").write_text(json.dumps(parts))
     return {}
@@ -52,10 +53,10 @@ def record_feeds(card: ModelCard, modules: Mapping[str, Any], task: ModuleType, 
 
     calls: dict[str, list[Arrays]] = {component.name: [] for component in card.components}
 
-    def run(name: str, arrays: Arrays) -> dict[str, Array]:
-        calls[name].append(arrays)
+    def run(name: str, inputs: Arrays) -> dict[str, Array]:
+        calls[name].append(inputs)
         component = card.component(name)
-        outputs = modules[name](*(torch.from_numpy(np.ascontiguousarray(arrays[tensor.name])) for tensor in component.inputs))
+        outputs = modules[name](*(torch.from_numpy(np.ascontiguousarray(inputs[tensor.name])) for tensor in component.inputs))
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         return {tensor.name: output.numpy() for tensor, output in zip(component.outputs, outputs, strict=True)}
 
@@ -78,9 +79,12 @@ def test(job: Job, progress: Progress) -> dict[str, Any]:
     items = task.size(split.inputs)
     if items == 0:
         raise CellFailed("invalid_output", "the test split is empty")
-    np.savez(out / "inputs.npz", **split.inputs)
-    np.savez(out / "labels.npz", **split.labels)
-    facts = {"sha256": hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()}), "items": items}
+    arrays.save(out / "inputs.npz", split.inputs)
+    arrays.save(out / "labels.npz", split.labels)
+    facts = {
+        "sha256": hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()}),
+        "items": items,
+    }
     (out / "test.json").write_text(json.dumps(facts))
     return {}
 

@@ -69,4 +69,6 @@ def _verdict(record: Record) -> str:
         return f"{record.status}: {record.reason}"
     figures = record.figures()
     metric = record.accuracy.metric if record.accuracy else ""
-    return ", ".join(f"{METRICS[name].title} {METRICS[name].show(figures[name])}" for name in (metric, "bytes", "speed_up") if name in figures)
+    return ", ".join(
+        f"{METRICS[name].title} {METRICS[name].show(figures[name])}" for name in (metric, "bytes", "speed_up") if name in figures
+    )

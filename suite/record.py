@@ -3,6 +3,7 @@
 Raw samples and predictions lie beside it in a columns file (`suite.columns`); every statistic here is derived from them.
 """
 
+import math
 from typing import Literal
 
 import msgspec
@@ -30,15 +31,19 @@ class _Immutable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Estimate(_Immutable):
+class Estimate(_Immutable, frozen=True):
     """A value with its confidence interval (95 %)."""
 
     value: float
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        if not -math.inf < self.low <= self.value <= self.high < math.inf:
+            raise ValueError(f"the interval [{self.low}, {self.high}] does not hold {self.value}")
 
-class RecipeStep(_Immutable):
+
+class RecipeStep(_Immutable, frozen=True):
     """One method applied to some components, with everything that decides what it does."""
 
     method: str
@@ -48,7 +53,7 @@ class RecipeStep(_Immutable):
     source_sha256: str
 
 
-class Cell(_Immutable):
+class Cell(_Immutable, frozen=True):
     """What was asked for."""
 
     model: str
@@ -61,7 +66,7 @@ class Cell(_Immutable):
     settings: dict[str, Value]
 
 
-class Provenance(_Immutable):
+class Provenance(_Immutable, frozen=True):
     """What exactly was compressed and measured, by content hash."""
 
     model_sha256: str
@@ -73,7 +78,7 @@ class Provenance(_Immutable):
     command: str
 
 
-class Environment(_Immutable):
+class Environment(_Immutable, frozen=True):
     """The machine and the libraries. None is a fact that this platform does not give."""
 
     system: str
@@ -96,7 +101,7 @@ class Environment(_Immutable):
         return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
 
 
-class ClaimCheck(_Immutable):
+class ClaimCheck(_Immutable, frozen=True):
     """What the card claims beside what the artifact shows."""
 
     claim: str
@@ -105,7 +110,7 @@ class ClaimCheck(_Immutable):
     holds: bool
 
 
-class Part(_Immutable):
+class Part(_Immutable, frozen=True):
     """One component's file."""
 
     file: str
@@ -118,12 +123,16 @@ class Part(_Immutable):
     parameters_by_type: dict[str, int]
 
 
-class Artifact(_Immutable):
+class Artifact(_Immutable, frozen=True):
     """What is deployed. Totals are over components."""
 
     parts: dict[str, Part]
     baseline_parameters: int
     claims: tuple[ClaimCheck, ...]
+
+    def __post_init__(self) -> None:
+        if self.baseline_parameters < 1:
+            raise ValueError("the baseline of an artifact has parameters")
 
     def total(self, name: Literal["bytes", "zstd_bytes", "parameters", "nonzero_parameters"]) -> int:
         """The sum of one figure over the components."""
@@ -135,7 +144,7 @@ class Artifact(_Immutable):
         return 8 * self.total("bytes") / self.baseline_parameters
 
 
-class Accuracy(_Immutable):
+class Accuracy(_Immutable, frozen=True):
     """Metrics of the deployed artifact on the test split: Wilson intervals. `metric` is the headline; slices are of it."""
 
     items: int
@@ -145,10 +154,11 @@ class Accuracy(_Immutable):
     seconds: float
 
 
-class Latency(_Immutable):
+class Latency(_Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
-    speed_up: exp of the median log ratio, interval by a hierarchical bootstrap over launches and ABBA quads.
+    speed_up: exp of the mean over launches of the median log ratio of a launch's ABBA quads, interval by Student's t over launches.
+    bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
     spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
     """
@@ -156,6 +166,7 @@ class Latency(_Immutable):
     launches: int
     samples: int
     speed_up: Estimate
+    bootstrap: Estimate
     median_ms: Estimate
     baseline_median_ms: Estimate
     percentiles_ms: dict[str, float]
@@ -166,7 +177,7 @@ class Latency(_Immutable):
     noisy: bool
 
 
-class Cost(_Immutable):
+class Cost(_Immutable, frozen=True):
     """What compressing took. items: calibration items used."""
 
     seconds: float
@@ -174,7 +185,7 @@ class Cost(_Immutable):
     items: int
 
 
-class Record(_Immutable, kw_only=True):
+class Record(_Immutable, frozen=True, kw_only=True):
     """The result of one cell. Everything after `environment` is there as far as the cell came."""
 
     schema: int = SCHEMA
@@ -197,7 +208,7 @@ class Record(_Immutable, kw_only=True):
         if self.status != "ok" and not self.reason:
             raise ValueError("a record that is not ok says why")
         for name, value in self.figures().items():
-            if not METRICS[name].check(value):
+            if name not in METRICS or not METRICS[name].check(value):
                 raise ValueError(f"{name} cannot be {value}")
 
     def figures(self) -> dict[str, float]:
@@ -206,7 +217,7 @@ class Record(_Immutable, kw_only=True):
         if self.accuracy is not None:
             found |= {name: estimate.value for name, estimate in self.accuracy.metrics.items()}
         if self.artifact is not None:
-            found |= {name: self.artifact.total(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters")}  # type: ignore[arg-type]
+            found |= {name: self.artifact.total(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters")}
             found["bits_per_parameter"] = self.artifact.bits_per_parameter
         if self.latency is not None:
             found |= {"speed_up": self.latency.speed_up.value, "latency_ms": self.latency.median_ms.value}

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ from suite.protocol import add_folders
 PACKAGES = {"model": "suite.models", "method": "methods", "target": "targets"}
 FOLDERS = {"model": "models", "method": "methods", "target": "targets"}
 CARDS: dict[str, type] = {"model": ModelCard, "method": MethodCard, "target": TargetCard}
+
+VARIANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""A variant is chosen as `method/variant`, and is part of a file's name."""
 
 Card = ModelCard | MethodCard | TargetCard
 Supports = Callable[[ModelCard, TargetCard, Variant], Skip | None]
@@ -37,7 +41,8 @@ class Registry:
 
     def cards(self, kind: str) -> Mapping[str, Card]:
         """The cards of one kind, by name."""
-        return {"model": self.models, "method": self.methods, "target": self.targets}[kind]
+        found: dict[str, Mapping[str, Card]] = {"model": self.models, "method": self.methods, "target": self.targets}
+        return found[kind]
 
     def find(self, kind: str, name: str) -> Card:
         """Raises UnknownName, or the PlugInError of a plug-in that could not be read."""
@@ -85,11 +90,23 @@ def discover() -> Registry:
         models=cards["model"],  # type: ignore[arg-type]
         methods=cards["method"],  # type: ignore[arg-type]
         targets=cards["target"],  # type: ignore[arg-type]
-        supports={n: m.supports for (kind, n), m in modules.items() if kind == "method" and hasattr(m, "supports")},
-        probes={n: m.probe for (kind, n), m in modules.items() if kind == "target"},
+        supports={n: _asked(m.supports) for (kind, n), m in modules.items() if kind == "method" and hasattr(m, "supports")},
+        probes={n: _asked(m.probe) for (kind, n), m in modules.items() if kind == "target" and n in cards["target"]},
         sources=sources,
         broken=tuple(broken),
     )
+
+
+def _asked(question: Callable[..., Skip | None]) -> Callable[..., Skip | None]:
+    """A plug-in's function that answers with a Skip or None; one that raises has answered too."""
+
+    def ask(*subjects: object) -> Skip | None:
+        try:
+            return question(*subjects)
+        except Exception as error:
+            return Skip(f"asked whether it can be done, it raised {type(error).__name__}: {error}")
+
+    return ask
 
 
 def _folders() -> Iterable[tuple[str, str, Path]]:
@@ -114,7 +131,10 @@ def _card(kind: str, name: str, module: ModuleType) -> Card:
         raise PlugInError(kind, name, f"its __init__.py has no CARD that is a {CARDS[kind].__name__}")
     if card.name != name:  # type: ignore[attr-defined]
         raise PlugInError(kind, name, f"its card calls itself {card.name!r}, its folder {name!r}")  # type: ignore[attr-defined]
-    problem = next(iter(CHECKS[kind](card, module)), None)
+    try:
+        problem = next(iter(CHECKS[kind](card, module)), None)
+    except Exception as error:  # fields of a type that no check expects
+        problem = f"reading its card raised {type(error).__name__}: {error}"
     if problem:
         raise PlugInError(kind, name, problem)
     return card  # type: ignore[return-value]
@@ -135,6 +155,8 @@ def _check_method(card: MethodCard, _: ModuleType) -> Iterable[str]:
         yield "its variants need names that differ"
     parameters = {parameter.name: parameter for parameter in card.parameters}
     for variant in card.variants:
+        if not VARIANT_NAME.fullmatch(variant.name):
+            yield f"variant {variant.name!r}: a name is made of letters, digits, '_', '-' and '.'"
         if set(variant.parameters) != set(parameters):
             yield f"variant {variant.name!r} gives {sorted(variant.parameters)}, the card declares {sorted(parameters)}"
         for name, value in variant.parameters.items():

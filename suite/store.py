@@ -32,7 +32,9 @@ class Store:
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:
-            raise NotWritable(f"Results cannot be written to {self.folder} ({_reason(error)}); choose another folder with --results.") from error
+            raise NotWritable(
+                f"Results cannot be written to {self.folder} ({_reason(error)}); choose another folder with --results."
+            ) from error
 
     def keys(self) -> dict[str, Record]:
         """Every readable record by content key; broken ones are left to `broken`."""
@@ -64,7 +66,7 @@ class Store:
             if version > SCHEMA:
                 raise BrokenRecord(path, f"its schema {version} is newer than this squeezemark's {SCHEMA}")
             return decode(data)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise BrokenRecord(path, _reason(error)) from error
 
     def columns(self, record: Record) -> dict[str, Array]:

@@ -163,6 +163,7 @@ def _row(record: Record, metric: str, baseline: Record | None, hits: Array | Non
 
 def _with_rank(rows: list[Row]) -> list[Row]:
     lows = np.sort([row.accuracy.low for row in rows if row.accuracy is not None])
+
     def rank(row: Row) -> int | None:
         return None if row.accuracy is None else 1 + int(lows.size - np.searchsorted(lows, row.accuracy.high, side="right"))
 
@@ -176,12 +177,11 @@ def _with_frontier(rows: list[Row]) -> list[Row]:
 
 
 def _frontier(points: list[tuple[int, float, float]]) -> set[int]:
-    """Indices of the points (index, gain, accuracy) that no other point beats on both axes."""
-    best, kept = -np.inf, set()
-    for index, _, accuracy in sorted(points, key=lambda point: (-point[1], -point[2])):
-        if accuracy > best:
-            best = accuracy
+    """Indices of the points (index, gain, accuracy) that no other point beats: at least as good on both axes, better on one."""
+    corner, kept = (0.0, -np.inf), set()
+    for index, gain, accuracy in sorted(points, key=lambda point: (-point[1], -point[2])):
+        if accuracy > corner[1]:
+            corner = gain, accuracy
+        if (gain, accuracy) == corner:  # equal points stand together
             kept.add(index)
     return kept
-
-

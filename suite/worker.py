@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from suite import arrays
 from suite.errors import CellFailed
 from suite.protocol import Job, Progress, serve
 
@@ -35,7 +36,7 @@ now = time.perf_counter_ns
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
     """Predictions of the first `job["items"]` test items, and the outputs of the first requests, into `job["out"]`."""
-    task, inputs = _task(job), _inputs(job)
+    task, inputs = _task(job), arrays.load(job["inputs"])
     start = time.perf_counter()
     run = _finite(_runner(job, "compressed").run)
     items = int(job["items"])
@@ -45,14 +46,14 @@ def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
         for index in range(min(REFERENCES, items))
         for name, array in task.request(inputs, index, run).items()
     }
-    np.savez(job["out"], **{f"prediction:{name}": array for name, array in predictions.items()}, **references)
+    arrays.save(job["out"], {f"prediction:{name}": array for name, array in predictions.items()} | references)
     return {"seconds": time.perf_counter() - start}
 
 
 def measure(job: Job, progress: Progress) -> dict[str, Any]:
     """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks)."""
     _stay_on_one_core(int(job["threads"]))
-    task, inputs = _task(job), _inputs(job)
+    task, inputs = _task(job), arrays.load(job["inputs"])
     runners = {side: _runner(job, side) for side in ("baseline", "compressed")}
     baseline, compressed = (_request(task, inputs, runners[side].run) for side in ("baseline", "compressed"))
     _check_outputs(job, task, inputs, runners["compressed"].run)
@@ -63,8 +64,10 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     times = _quads(baseline, compressed, calls, quads, float(job["seconds"]), progress)
     busy = (time.process_time_ns() - cpu) / (now() - wall)
     _check_outputs(job, task, inputs, runners["compressed"].run)
-    components = {f"component:{side}:{name}": array for side in runners for name, array in _components(task, inputs, runners[side].run).items()}
-    np.savez(job["out"], baseline_ns=times[0], compressed_ns=times[1], **components)
+    components = {
+        f"component:{side}:{name}": array for side in runners for name, array in _components(task, inputs, runners[side].run).items()
+    }
+    arrays.save(job["out"], {"baseline_ns": times[0], "compressed_ns": times[1]} | components)
     return {"calls": calls, "quads": len(times[0]), "cpu_wall": busy}
 
 
@@ -105,9 +108,9 @@ def _components(task: ModuleType, inputs: Arrays, run: Run) -> dict[str, Array]:
     times: dict[str, list[int]] = {}
     current: dict[str, int] = {}
 
-    def timed(component: str, arrays: Arrays) -> Arrays:
+    def timed(component: str, feed: Arrays) -> Arrays:
         start = now()
-        outputs = run(component, arrays)
+        outputs = run(component, feed)
         current[component] = current.get(component, 0) + now() - start
         return outputs
 
@@ -127,8 +130,7 @@ def _request(task: ModuleType, inputs: Arrays, run: Run) -> Call:
 
 def _check_outputs(job: Job, task: ModuleType, inputs: Arrays, run: Run) -> None:
     """What is timed must answer as what was evaluated did. Raises CellFailed."""
-    with np.load(job["references"]) as archive:
-        wanted = {name: archive[name] for name in archive.files if name.startswith("request:")}
+    wanted = {name: array for name, array in arrays.load(job["references"]).items() if name.startswith("request:")}
     for index in sorted({int(name.split(":")[1]) for name in wanted}):
         for name, array in task.request(inputs, index, run).items():
             expected = wanted[f"request:{index}:{name}"]
@@ -137,8 +139,8 @@ def _check_outputs(job: Job, task: ModuleType, inputs: Arrays, run: Run) -> None
 
 
 def _finite(run: Run) -> Run:
-    def checked(component: str, arrays: Arrays) -> Arrays:
-        outputs = run(component, arrays)
+    def checked(component: str, feed: Arrays) -> Arrays:
+        outputs = run(component, feed)
         for name, array in outputs.items():
             if not np.isfinite(array).all():
                 raise CellFailed("invalid_output", f"the component {component!r} gave NaN or infinity in {name!r}")
@@ -149,11 +151,6 @@ def _finite(run: Run) -> Run:
 
 def _task(job: Job) -> ModuleType:
     return importlib.import_module(f"suite.models.{job['model']}.task")
-
-
-def _inputs(job: Job) -> dict[str, Array]:
-    with np.load(job["inputs"]) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _runner(job: Job, side: str) -> Any:

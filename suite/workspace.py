@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
+from suite import arrays
 from suite.config import Config
 from suite.errors import NotWritable
 from suite.executors import local
@@ -19,6 +21,8 @@ from suite.protocol import Progress
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GIB = 1 << 30
+MOST_MEMORY = 0.8
+"""No process may take more than this share of the machine, whatever the limits say: the system would kill something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,7 @@ class TestSplit:
 
     def labels(self) -> dict[str, Array]:
         """Every label column."""
-        with np.load(self.folder / "labels.npz") as archive:
-            return {name: archive[name] for name in archive.files}
+        return arrays.load(self.folder / "labels.npz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Workspace:
 
     def job(self, do: str, **facts: Any) -> dict[str, Any]:
         """A job with what every process needs to know."""
-        return {"do": do, "paths": dict(self.paths), "memory_bytes": int(self.config.limits.memory_gib * GIB), **facts}
+        memory = min(int(self.config.limits.memory_gib * GIB), int(psutil.virtual_memory().total * MOST_MEMORY))
+        return {"do": do, "paths": dict(self.paths), "memory_bytes": memory, **facts}
 
     def baseline(self, model: str, source: str, progress: Progress) -> Path:
         """The folder of the uncompressed graphs, their calibration feeds and `parts.json`. Raises CellFailed."""
@@ -86,5 +90,7 @@ class Workspace:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise NotWritable(f"The working folder {self.folder} cannot be written ({error.strerror}); choose another with --work.") from error
+            raise NotWritable(
+                f"The working folder {self.folder} cannot be written ({error.strerror}); choose another with --work."
+            ) from error
         return self.folder

@@ -1,5 +1,6 @@
 """Runs a process of the protocol on this machine, within limits, and says in words how it ended."""
 
+import contextlib
 import json
 import os
 import queue
@@ -16,6 +17,9 @@ from suite.errors import CellFailed, NotWritable
 from suite.protocol import NO_SPACE, Progress
 
 TAIL = 400
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Sums in one order, hence the same artifact every time, and no team of threads that waits for a core which a neighbour has.
+A runtime's own threads are a setting of the target, and are not touched by this."""
 
 
 def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progress) -> dict[str, Any]:
@@ -27,6 +31,7 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
+            env=os.environ | ONE_THREAD,
         )  # fmt: skip
         try:
             _send(process, job)
@@ -86,10 +91,8 @@ def _pump(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
 
 def _kill(process: "subprocess.Popen[str]") -> None:
     """Ends the process and whatever it started."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()
     if process.stdout is not None:
         process.stdout.close()

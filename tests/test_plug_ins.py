@@ -1,0 +1,172 @@
+"""Conformance: every plug-in that is registered, whoever wrote it, does what the contracts say."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from conftest import PLUGINS, ROOT
+
+from suite import registry as registries
+from suite.config import Config
+from suite.contracts import Skip, Step
+from suite.executors import local
+from suite.hashing import hash_arrays
+from suite.metrics import METRICS
+from suite.plan import plan
+from suite.workspace import Workspace
+
+REGISTRY = registries.discover()
+MODELS, METHODS, TARGETS = sorted(REGISTRY.models), sorted(REGISTRY.methods), sorted(REGISTRY.targets)
+VARIANTS = [f"{card.name}/{variant.name}" for card in REGISTRY.methods.values() for variant in card.variants]
+LARGEST_WEIGHTS = 20_000_000
+
+
+def test_every_plug_in_can_be_read():
+    assert REGISTRY.broken == ()
+    assert {"glyph_clip", "scene_vqa"} <= set(MODELS)
+    assert len(METHODS) >= 8
+    assert len(VARIANTS) >= 16
+
+
+@pytest.mark.parametrize("kind", ["model", "method", "target"])
+def test_cards_say_something(kind):
+    for card in REGISTRY.cards(kind).values():
+        assert len(card.title) > 5, card.name
+        assert len(card.summary) > 40, card.name
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", card.name)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_what_its_stage_needs(name):
+    card = REGISTRY.methods[name]
+    assert card.paper is None or re.fullmatch(r"\d{4}\.\d{4,5}|https://\S+", card.paper), card.paper
+    assert all(parameter.help for parameter in card.parameters)
+    for variant in card.variants:
+        assert variant.summary
+        for step in variant.steps:
+            assert isinstance(step, Step)
+            assert REGISTRY.methods[step.method].variant(step.variant)
+    if card.stage != "recipe":
+        apply = importlib.import_module(f"methods.{name}.apply").apply
+        assert list(inspect.signature(apply).parameters) == ["parts", "parameters", "context"]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_says_whether_it_runs_here(name):
+    found = REGISTRY.probes[name]()
+    assert found is None or (isinstance(found, Skip) and found.reason)
+    if found is None:
+        runner = importlib.import_module(f"targets.{name}.runner").Runner
+        assert list(inspect.signature(runner).parameters) == ["files", "settings"]
+
+
+def test_every_method_applies_to_every_model_or_says_why_not():
+    planned = plan(Config(), REGISTRY, "here", {})
+    assert len(planned.cells) == len(MODELS) * len(VARIANTS) * len(TARGETS)
+    assert len({cell.key for cell in planned.cells}) == len(planned.cells)
+    assert all(cell.skip is None or cell.skip.reason for cell in planned.cells)
+
+
+@pytest.fixture(scope="module")
+def model(request):
+    """The modules of one reference model and its test split of seed 0."""
+    parts = {part: importlib.import_module(f"suite.models.{request.param}.{part}") for part in ("network", "task", "data")}
+    return REGISTRY.models[request.param], parts, parts["data"].test(0)
+
+
+@pytest.mark.parametrize("model", MODELS, indirect=True)
+def test_the_splits_of_a_model(model):
+    card, parts, split = model
+    size = parts["task"].size(split.inputs)
+    assert size >= 2000
+    again, other = parts["data"].test(0), parts["data"].test(1)
+    assert hash_arrays(again.inputs) == hash_arrays(split.inputs)
+    assert hash_arrays(again.labels) == hash_arrays(split.labels)
+    assert hash_arrays(other.inputs) != hash_arrays(split.inputs)
+    assert parts["task"].size(other.inputs) >= 2000
+    assert parts["task"].size(parts["data"].calibration(0, 40)) >= 40
+    assert not set(split.labels) & set(split.inputs), "labels must not be among the inputs"
+    for name, groups in parts["task"].slices(split.labels).items():
+        assert groups.shape == (size,), name
+        assert np.unique(groups).size > 1
+    assert {card.metric, *card.other_metrics} <= set(METRICS)
+
+
+@pytest.mark.parametrize("model", MODELS, indirect=True)
+def test_components_and_glue_agree_with_the_card(model):
+    import torch
+
+    card, parts, split = model
+    weights = Path(parts["network"].__file__).with_name("weights.safetensors")
+    assert weights.stat().st_size <= LARGEST_WEIGHTS
+    modules = parts["network"].load(weights)
+    assert set(modules) == {component.name for component in card.components}
+    called = set()
+
+    def run(name, arrays):
+        called.add(name)
+        component = card.component(name)
+        for tensor in component.inputs:
+            array = arrays[tensor.name]
+            assert array.dtype == tensor.dtype
+            assert array.shape == tuple(1 if size is None else size for size in tensor.shape)
+        with torch.no_grad():
+            outputs = modules[name](*(torch.from_numpy(np.array(arrays[tensor.name])) for tensor in component.inputs))
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        for tensor, output in zip(component.outputs, outputs, strict=True):
+            assert tuple(output.shape) == tuple(1 if size is None else size for size in tensor.shape)
+        return {tensor.name: output.numpy() for tensor, output in zip(component.outputs, outputs, strict=True)}
+
+    told = []
+    predictions = parts["task"].predict(split.inputs, 40, run, told.append)
+    assert told, "the glue reports no progress"
+    assert all(len(column) == 40 for column in predictions.values())
+    for metric, values in parts["task"].score(split.labels, predictions).items():
+        assert metric in (card.metric, *card.other_metrics)
+        assert values.dtype == np.bool_
+        assert values.shape == (40,)
+    assert called == set(modules)
+    size = parts["task"].size(split.inputs)
+    for index in (0, 1, size, size + 1):
+        outputs = parts["task"].request(split.inputs, index, run)
+        assert all(np.isfinite(array).all() for array in outputs.values())
+
+
+@pytest.fixture(scope="module")
+def tiny(work) -> tuple[Workspace, registries.Registry, Path]:
+    """A workspace with the exported tiny model."""
+    paths = registries.extend([PLUGINS])
+    found = registries.discover()
+    workspace = Workspace(work, Config(), paths)
+    return workspace, found, workspace.baseline("tiny_matcher", found.sources["model", "tiny_matcher"], lambda *_: None)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, tmp_path):
+    workspace, found, baseline = tiny
+    (planned,) = plan(Config(models=("tiny_matcher",), methods=(name,)), found, "here", {}).cells
+    assert planned.skip is None
+    hashes = []
+    for turn in ("first", "second"):
+        out, scratch = tmp_path / turn, tmp_path / f"{turn}-scratch"
+        out.mkdir()
+        scratch.mkdir()
+        job = workspace.job(
+            "compress", model="tiny_matcher", recipe=msgspec.to_builtins(planned.cell.recipe),
+            claims=msgspec.to_builtins(planned.claims), baseline=str(baseline), out=str(out), scratch=str(scratch),
+        )  # fmt: skip
+        result = local.run("suite.compress", job, 120, lambda *_: None)
+        assert all(claim["holds"] for claim in result["claims"]), result["claims"]
+        assert set(result["parts"]) == {"vision", "text"}
+        hashes.append({part: facts["sha256"] for part, facts in result["parts"].items()})
+    assert hashes[0] == hashes[1]
+
+
+def test_the_readme_names_every_model_and_the_changelog_every_method():
+    readme, changelog = ((ROOT / name).read_text() for name in ("README.md", "CHANGELOG.md"))
+    assert all(f"`{name}`" in readme for name in MODELS)
+    assert all(f"`{name}`" in changelog for name in METHODS)

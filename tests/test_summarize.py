@@ -1,0 +1,213 @@
+"""Boards say what the records bear out: ties share ranks, nobody is compared with what is not comparable, nothing is lost."""
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from results import GOLDEN, ITEMS, Results, right
+
+from suite.statistics import paired_difference
+from suite.summarize import Flips
+
+
+@pytest.fixture
+def results():
+    return Results()
+
+
+def test_nothing_makes_no_board(results):
+    assert results.boards() == ()
+
+
+def test_a_difference_is_that_of_the_raw_answers(results):
+    rng = np.random.default_rng(3)
+    old = rng.random(ITEMS) < 0.8
+    new = np.where(rng.random(ITEMS) < 0.1, ~old, old)
+    results.add("baseline_fp32", old, size=4000)
+    results.add("int8", new, size=1000)
+    row = results.rows()["int8"]
+    assert row.difference == paired_difference(new, old)
+    assert row.flips == Flips(lost=int(np.sum(old & ~new)), gained=int(np.sum(new & ~old)), agreement=float(np.mean(new == old)))
+    assert row.difference.value == pytest.approx((row.flips.gained - row.flips.lost) / ITEMS)
+    assert (row.size_ratio, row.bytes, row.incomparable) == (4.0, 1000, None)
+
+
+def test_the_baseline_is_compared_with_itself(results):
+    results.add("baseline_fp32", right(300))
+    row = results.rows()["baseline_fp32"]
+    assert row.is_baseline
+    assert results.board().baseline == row
+    assert (row.difference.value, row.flips, row.size_ratio, row.accuracy_verdict) == (0.0, Flips(0, 0, 1.0), 1.0, "tie")
+
+
+def test_verdicts_follow_the_intervals(results):
+    results.add("baseline_fp32", right(300), speed=(1.0, 0.99, 1.01))
+    results.add("worse", right(200), speed=(0.9, 0.85, 0.95))
+    results.add("same", right(299), speed=(1.02, 0.98, 1.06))
+    results.add("better", right(380), speed=(2.1, 2.0, 2.2))
+    results.add("edge", right(300), speed=(1.1, 1.0, 1.2))
+    results.add("other_edge", right(300), speed=(0.9, 0.8, 1.0))
+    rows = results.rows()
+    verdicts = {"baseline_fp32": "tie", "worse": "worse", "same": "tie", "better": "better", "edge": "tie", "other_edge": "tie"}
+    assert {name: row.accuracy_verdict for name, row in rows.items()} == verdicts
+    assert {name: row.speed_verdict for name, row in rows.items()} == verdicts
+
+
+def test_rows_that_cannot_be_told_apart_share_a_rank(results):
+    for name, count in (("baseline_fp32", 360), ("a", 358), ("b", 362), ("c", 200), ("d", 205), ("e", 20)):
+        results.add(name, right(count))
+    assert {name: row.rank for name, row in results.rows().items()} == {"baseline_fp32": 1, "a": 1, "b": 1, "c": 4, "d": 4, "e": 6}
+
+
+def test_a_rank_is_one_more_than_the_rows_wholly_above(results):
+    rng = np.random.default_rng(5)
+    for index in range(40):
+        results.add("baseline_fp32" if index == 0 else f"m{index}", right(rng.integers(0, ITEMS + 1)))
+    rows = results.board().rows
+    for row in rows:
+        assert row.rank == 1 + sum(other.accuracy.low > row.accuracy.high for other in rows)
+    assert len({row.rank for row in rows}) > 5
+
+
+def test_rows_come_best_first_and_failures_last(results):
+    results.fail("a_crash", "crashed")
+    results.add("poor", right(10))
+    results.fail("unsupported_here", "unsupported")
+    results.add("baseline_fp32", right(390))
+    results.add("middling", right(200))
+    results.add("another", right(200))
+    order = ["baseline_fp32", "another", "middling", "poor", "a_crash", "unsupported_here"]
+    assert [row.record.cell.method for row in results.board().rows] == order
+
+
+def test_a_failure_shows_no_figures(results):
+    results.add("baseline_fp32", right(390))
+    failed = replace(results.add("claims_much", right(395), size=1), status="claim_not_borne_out", reason="no int8 in it")
+    results.records[-1] = failed
+    row = results.rows()["claims_much"]
+    assert (row.accuracy, row.speed_up, row.bytes, row.difference, row.rank, row.size_ratio) == (None,) * 6
+    assert (row.accuracy_verdict, row.speed_verdict, row.size_frontier, row.latency_frontier) == (None, None, False, False)
+    assert row.record is failed
+
+
+def _dominated(point, points):
+    gain, accuracy = point
+    return any(g >= gain and a >= accuracy and (g, a) != point for g, a in points)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_frontiers_are_those_of_brute_force(results, seed):
+    """Few different values, so that points often share an axis or are equal."""
+    rng = np.random.default_rng(seed)
+    for index in range(30):
+        speed = float(rng.integers(1, 8)) / 2
+        size = int(rng.integers(1, 9)) * 100
+        name = "baseline_fp32" if index == 0 else f"m{index}"
+        results.add(name, right(rng.integers(1, 9) * 40), size=size, speed=(speed, speed / 2, speed * 2))
+    rows = results.board().rows
+    small = [(-row.bytes, row.accuracy.value) for row in rows]
+    fast = [(row.speed_up.value, row.accuracy.value) for row in rows]
+    assert [row.size_frontier for row in rows] == [not _dominated(point, small) for point in small]
+    assert [row.latency_frontier for row in rows] == [not _dominated(point, fast) for point in fast]
+
+
+def test_a_row_without_a_latency_can_be_on_the_frontier_of_size_alone(results):
+    results.add("baseline_fp32", right(390), size=4000, speed=(1.0, 0.9, 1.1))
+    results.records.append(replace(results.add("untimed", right(380), size=10), latency=None))
+    del results.records[-2]
+    row = results.rows()["untimed"]
+    assert (row.size_frontier, row.latency_frontier, row.speed_up, row.speed_verdict) == (True, False, None, None)
+
+
+def test_the_newest_record_of_a_variant_wins(results):
+    results.add("int8", right(100), created="2026-11-22T12:00:00+00:00")
+    results.add("baseline_fp32", right(300), created="2026-11-22T13:00:00+00:00")
+    newest = results.add("int8", right(250), created="2026-11-23T09:00:00+00:00")
+    results.add("int8", right(200), created="2026-11-22T23:00:00+00:00")
+    results.add("int8/other", right(50), created="2026-11-21T00:00:00+00:00")
+    results.add("baseline_fp32", right(310), created="2026-11-22T09:00:00+00:00")
+    rows = {f"{row.record.cell.method}/{row.record.cell.variant}": row for row in results.board().rows}
+    assert list(rows) == ["baseline_fp32/only", "int8/only", "int8/other"]
+    assert rows["baseline_fp32/only"].accuracy.value == 300 / ITEMS
+    assert rows["int8/only"].record == newest
+
+
+def test_a_newer_failure_replaces_an_older_success(results):
+    results.add("baseline_fp32", right(300))
+    results.add("int8", right(290))
+    failed = results.fail("int8", created="2026-11-23T10:00:00+00:00")
+    assert results.rows()["int8"].record == failed
+
+
+def test_without_a_baseline_nothing_is_compared(results):
+    results.add("int8", right(290))
+    results.fail("baseline_fp32")
+    board, row = results.board(), results.rows()["int8"]
+    assert board.baseline is None
+    assert (row.incomparable, row.difference, row.flips, row.size_ratio) == ("no baseline was measured", None, None, None)
+    assert (row.rank, row.accuracy.value) == (1, 290 / ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"provenance": {"model_sha256": "f" * 64}}, "model revision differs from the baseline's (ffffffffffff against "),
+        ({"provenance": {"test_sha256": "e" * 64}}, "test set differs from the baseline's (eeeeeeeeeeee against "),
+        ({"provenance": {"suite_version": "99.0"}}, "suite version differs from the baseline's (99.0 against "),
+        ({"cell": {"settings": {"threads": 8}}}, "target settings differs from the baseline's ({'threads': 8} against "),
+    ],
+)
+def test_what_cannot_be_compared_says_which_key_differs(results, changes, words):
+    results.add("baseline_fp32", right(300))
+    results.add("int8", right(290), **changes)
+    row = results.rows()["int8"]
+    assert row.incomparable.startswith(words)
+    assert (row.difference, row.flips, row.size_ratio) == (None, None, None)
+
+
+def test_other_numbers_of_items_cannot_be_compared(results):
+    results.add("baseline_fp32", right(300))
+    results.add("int8", right(290, items=500))
+    assert results.rows()["int8"].incomparable == "number of test items differs from the baseline's (500 against 400)"
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("cell", {"model": "m"}),
+        ("cell", {"target": "t"}),
+        ("cell", {"tier": "full"}),
+        ("cell", {"test_seed": 7}),
+        ("environment", {"cores": 64}),
+    ],
+)
+def test_what_may_not_stand_in_one_table_stands_in_two(results, part, change):
+    results.add("baseline_fp32", right(300))
+    results.add("int8", right(290), **{part: change})
+    boards = results.boards()
+    assert [len(board.rows) for board in boards] == [1, 1]
+    assert sum(board.baseline is not None for board in boards) == 1
+    assert {row.incomparable for board in boards for row in board.rows} == {None, "no baseline was measured"}
+
+
+def test_boards_come_in_order_and_know_what_they_hold(results):
+    for name, where in (("b", "x86"), ("a", "x86"), ("b", "arm"), ("a", "arm")):
+        results.add("baseline_fp32", right(300), cell={"model": name, "target": where})
+    boards = results.boards()
+    assert [(board.model, board.target) for board in boards] == [("a", "arm"), ("a", "x86"), ("b", "arm"), ("b", "x86")]
+    assert {(board.tier, board.metric, board.host) for board in boards} == {("quick", "recall_at_1", GOLDEN.environment.host)}
+
+
+def test_a_board_of_failures_alone_is_shown(results):
+    results.fail("baseline_fp32", "crashed")
+    results.fail("int8")
+    board = results.board()
+    assert (board.baseline, board.metric, len(board.rows)) == (None, "", 2)
+
+
+def test_the_order_of_the_records_does_not_matter(results):
+    rng = np.random.default_rng(8)
+    for index in range(12):
+        results.add("baseline_fp32" if index == 0 else f"m{index}", rng.random(ITEMS) < 0.7, size=1000 + index)
+    forwards = results.boards()
+    results.records.reverse()
+    assert results.boards() == forwards
