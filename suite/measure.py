@@ -30,7 +30,7 @@ class Effort:
     seconds: float
 
 
-EFFORT = {"quick": Effort(3, 0.8), "full": Effort(7, 1.5)}
+EFFORT = {"quick": Effort(3, 0.5), "full": Effort(7, 1.5)}
 
 
 def measure(

@@ -26,7 +26,7 @@ CARD = ModelCard(
         ),
     ),
     metric="answer_accuracy",
-    chance=0.3662,
+    chance=0.3579,
     request="Encodes one 64 x 64 image with the vision tower and answers one question about it with the fusion network, batch size 1 each",
     data=(
         "Generated: 64 x 64 RGB images of three to six shapes (8 colours, 5 shapes, 2 sizes) with noise, drawn in integers, and questions "
