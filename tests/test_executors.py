@@ -1,0 +1,94 @@
+"""Processes of the protocol: what they say is heard, and how they end is told in words."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from suite.errors import CellFailed, NotWritable
+from suite.executors import local
+
+
+@pytest.fixture
+def process(tmp_path, monkeypatch):
+    """Writes a module and returns its name; its handler is the function `work(job, progress)`."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+
+    def write(body: str) -> str:
+        (tmp_path / "subject.py").write_text(
+            f"import os, sys, time\nfrom suite.protocol import serve\n{body}\nif __name__ == '__main__':\n"
+            "    serve({'work': work}, 'compress_failed')\n"
+        )
+        return "subject"
+
+    return write
+
+
+def _run(module, timeout=60.0, **job):
+    told = []
+    return local.run(module, {"do": "work", **job}, timeout, lambda *step: told.append(step)), told
+
+
+def test_results_and_progress_come_back_whatever_else_is_printed(process):
+    module = process(
+        "def work(job, progress):\n    print('noise')\n    os.system('echo more noise')\n    progress(1, 2, 'half')\n"
+        "    return {'twice': job['x'] * 2}"
+    )
+    result, told = _run(module, x=21)
+    assert result["twice"] == 42
+    assert told == [(1, 2, "half")]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ("def work(job, progress):\n    raise KeyError('lost')", "compress_failed", "KeyError: 'lost'"),
+        ("def work(job, progress):\n    sys.exit(4)", "compress_failed", "SystemExit: 4"),
+        ("def work(job, progress):\n    raise MemoryError", "out_of_memory", "more memory"),
+        ("def work(job, progress):\n    raise RuntimeError('std::bad_alloc')", "out_of_memory", "more memory"),
+        ("def work(job, progress):\n    os.kill(os.getpid(), 9)", "out_of_memory", "SIGKILL"),
+        ("def work(job, progress):\n    os.abort()", "crashed", "SIGABRT"),
+        ("def work(job, progress):\n    os._exit(7)", "crashed", "exited with 7"),
+        ("raise ImportError('nothing of that name')", "crashed", "nothing of that name"),
+    ],
+)
+def test_every_end_has_a_status_and_a_reason(body, status, words, process):
+    with pytest.raises(CellFailed) as failed:
+        _run(process(body))
+    assert failed.value.status == status
+    assert words in failed.value.reason
+    assert "\n" not in failed.value.reason
+
+
+def test_a_full_disk_is_nobody_s_failure_and_ends_the_run(process):
+    module = process("import errno\ndef work(job, progress):\n    raise OSError(errno.ENOSPC, 'No space left on device')")
+    with pytest.raises(NotWritable, match="The disk is full"):
+        _run(module)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux alone")
+def test_memory_is_limited(process):
+    module = process("def work(job, progress):\n    hoard = bytearray(2 << 30)\n    return {}")
+    assert _run(module, memory_bytes=8 << 30)[0]
+    with pytest.raises(CellFailed, match="more memory") as failed:
+        _run(module, memory_bytes=1 << 30)
+    assert failed.value.status == "out_of_memory"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+def test_a_process_that_hangs_is_ended_with_everything_it_started(process, tmp_path):
+    module = process(
+        "import subprocess\ndef work(job, progress):\n"
+        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"    open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n    time.sleep(600)"
+    )
+    with pytest.raises(CellFailed, match="within 3 s") as failed:
+        _run(module, timeout=3.0)
+    assert failed.value.status == "timeout"
+    pid, end = (tmp_path / "pid").read_text(), time.monotonic() + 30
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.exists() and stat.read_text().split()[2] != "Z":
+        assert time.monotonic() < end, "what it started goes on"
+        time.sleep(0.05)

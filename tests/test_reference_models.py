@@ -1,0 +1,74 @@
+"""The published baselines come out of the shipped weights, through the deployed artifact."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from suite import registry
+from suite.config import Config
+from suite.evaluate import Bundle, evaluate
+from suite.plan import plan
+from suite.record import Artifact, Part
+from suite.store import Store
+from suite.workspace import Workspace
+
+PUBLISHED = Store(ROOT / "site" / "results")
+BASELINES = {record.cell.model: record for record in PUBLISHED.records() if record.cell.method == "baseline_fp32"}
+
+
+def _quiet(*_: object) -> None:
+    """Nobody looks at the progress."""
+
+
+@pytest.mark.parametrize("name", ["glyph_clip", "scene_vqa"])
+def test_the_published_accuracy_is_reproduced(name: str, work: Path, tmp_path: Path):
+    published = BASELINES[name]
+    assert published.cell.tier == "full"
+    found, config = registry.discover(), Config(models=(name,), methods=("baseline_fp32",), tier="full")
+    (planned,) = plan(config, found, "here", {}).cells
+    workspace, source = Workspace(work, config, {}), found.sources["model", name]
+    folder, test = workspace.baseline(name, source, _quiet), workspace.test(name, source, 0, _quiet)
+    assert test.sha256 == published.provenance.test_sha256
+    assert test.items >= 2000
+
+    parts = msgspec.convert(json.loads((folder / "parts.json").read_text()), dict[str, Part])
+    bundle = Bundle(folder, Artifact(parts, sum(part.parameters for part in parts.values()), ()))
+    evaluation = evaluate(workspace, planned, found.models[name], bundle, test, tmp_path, _quiet)
+    for metric, wanted in published.accuracy.metrics.items():
+        assert wanted.low <= evaluation.accuracy.metrics[metric].value <= wanted.high
+    before = PUBLISHED.columns(published)[published.accuracy.metric]
+    assert np.mean(before == evaluation.columns[published.accuracy.metric]) >= 0.995, "single items may differ between kinds of CPU"
+
+
+def test_accuracy_falls_as_compression_hardens():
+    """The shape that was to be expected, on both models, from the published records."""
+    accuracy = {
+        (record.cell.model, f"{record.cell.method}/{record.cell.variant}"): record.accuracy.metrics[record.accuracy.metric].value
+        for record in PUBLISHED.records()
+        if record.status == "ok"
+    }
+    for model in BASELINES:
+        for ladder in (
+            ("baseline_fp32/fp32", "svd_low_rank/keep_50", "svd_low_rank/keep_25"),
+            ("baseline_fp32/fp32", "magnitude_pruning/local_50", "magnitude_pruning/local_70"),
+            ("baseline_fp32/fp32", "magnitude_pruning/global_50", "magnitude_pruning/global_70"),
+            ("baseline_fp32/fp32", "static_int8/all_ops"),
+        ):
+            figures = [accuracy[model, name] for name in ladder]
+            assert figures == sorted(figures, reverse=True), (model, ladder, figures)
+            assert figures[-1] < figures[0] - 0.02
+        assert abs(accuracy[model, "dynamic_int8/per_channel"] - accuracy[model, "baseline_fp32/fp32"]) < 0.02
+
+
+def test_the_published_records_are_one_clean_set():
+    records = list(PUBLISHED.records())
+    assert PUBLISHED.broken() == ()
+    assert len({(record.cell.model, record.cell.method, record.cell.variant) for record in records}) == len(records) >= 32
+    assert {record.status for record in records} == {"ok"}
+    assert {record.cell.tier for record in records} == {"full"}
+    assert len({record.environment.host for record in records}) == 1
+    assert {record.provenance.git_dirty for record in records} == {False}

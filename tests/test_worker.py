@@ -1,0 +1,77 @@
+"""The worker's loops: what is timed, in which order, and what makes it refuse."""
+
+import numpy as np
+import pytest
+
+from suite import arrays, worker
+from suite.errors import CellFailed
+
+
+def _recorder(log, side):
+    return lambda index: log.append((side, index))
+
+
+def test_a_block_times_every_call_but_the_dropped_ones():
+    log = []
+    times = worker.block(_recorder(log, "a"), range(40, 63), 3)
+    assert log == [("a", index) for index in range(40, 63)]
+    assert len(times) == 20
+    assert all(isinstance(time, int) and time >= 0 for time in times)
+
+
+def test_sides_take_turns_in_the_order_abba_and_answer_the_same_requests():
+    log = []
+    old, new = worker._quads(_recorder(log, "a"), _recorder(log, "b"), 4, 2, 0.0, lambda *_: None)
+    assert old.shape == new.shape == (2, 8)
+    length = 4 + worker.DROPPED
+    blocks = [log[start : start + length] for start in range(0, len(log), length)]
+    assert [block[0][0] for block in blocks] == list("abba" * 2)
+    for quad in (blocks[:4], blocks[4:]):
+        requests = {side: sorted(i for block in quad for s, i in block if s == side) for side in "ab"}
+        assert requests["a"] == requests["b"]
+        assert len(set(requests["a"])) == 2 * length, "a request is repeated within a quad"
+
+
+def test_at_least_three_quads_are_measured_however_short_the_time():
+    old, _ = worker._quads(lambda index: None, lambda index: None, 3, 0, 0.0, lambda *_: None)
+    assert len(old) == 3
+
+
+@pytest.mark.parametrize(("slowest_s", "calls"), [(0.0, 20), (0.02, 20), (0.1, 5), (10.0, 3)])
+def test_blocks_of_slow_models_hold_fewer_calls(slowest_s, calls, monkeypatch):
+    monkeypatch.setattr(worker, "block", lambda call, indices, dropped: [max(1.0, slowest_s * 1e9)] * 3)
+    assert worker._block_length(lambda index: None) == calls
+
+
+class Glue:
+    """A task of one component."""
+
+    @staticmethod
+    def request(inputs, index, run):
+        return run("only", {"x": inputs["x"][index : index + 1]})
+
+
+def test_a_timed_run_that_answers_otherwise_is_refused(tmp_path):
+    inputs = {"x": np.arange(4.0)[:, None]}
+    arrays.save(tmp_path / "references.npz", {f"request:{index}:y": inputs["x"][index : index + 1] * 2 for index in range(3)})
+    job = {"references": str(tmp_path / "references.npz")}
+    worker._check_outputs(job, Glue, inputs, lambda component, feed: {"y": feed["x"] * 2})
+    with pytest.raises(CellFailed, match="request 1 otherwise") as failed:
+        worker._check_outputs(job, Glue, inputs, lambda component, feed: {"y": feed["x"] * (2.1 if feed["x"][0, 0] == 1 else 2)})
+    assert failed.value.status == "invalid_output"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_output_that_is_not_finite_is_refused(value):
+    run = worker._finite(lambda component, feed: {"y": np.array([1.0, value])})
+    with pytest.raises(CellFailed, match="'vision' gave NaN or infinity in 'y'"):
+        run("vision", {})
+
+
+def test_components_are_timed_apart():
+    def run(component, feed):
+        return {"y": feed["x"]}
+
+    times = worker._components(Glue, {"x": np.zeros((64, 1))}, run)
+    assert list(times) == ["only"]
+    assert times["only"].shape == (worker.CALLS,)
