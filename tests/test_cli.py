@@ -6,7 +6,7 @@ import sys
 import urllib.request
 
 import pytest
-from conftest import PLUGINS, ROOT
+from conftest import PLUGINS, ROOT, heed_ctrl_c
 
 WRONG = [
     (("run", "--models", "glyf_clip"), "There is no model 'glyf_clip'. Did you mean 'glyph_clip'?"),
@@ -84,7 +84,7 @@ def test_describe_shows_the_card(name, squeezemark):
 def test_serve_shows_the_site_on_the_loopback_interface_until_it_is_interrupted(tmp_path):
     (tmp_path / "index.html").write_text("<p>here</p>")
     command = [sys.executable, "-m", "suite", "serve", "--out", str(tmp_path), "--port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c)
     address = process.stdout.readline().split()[0]
     assert address.startswith("http://127.0.0.1:")
     with urllib.request.urlopen(address, timeout=30) as answer:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import PLUGINS, ROOT
+from conftest import PLUGINS, ROOT, heed_ctrl_c
 
 from suite.record import Record
 from suite.store import Store
@@ -158,7 +158,9 @@ def test_a_method_that_cannot_be_imported_does_not_stop_the_others(squeezemark, 
 def _start(results: Path, work: Path) -> "subprocess.Popen[str]":
     methods = "baseline_fp32,magnitude_pruning,svd_low_rank"
     command = [sys.executable, "-m", "suite", "run", *map(str, MODEL), "--methods", methods, "--results", str(results), "--work", str(work)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, preexec_fn=heed_ctrl_c
+    )
 
 
 def _wait_for(condition, seconds=120):
