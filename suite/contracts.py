@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, Array]
     Run = Callable[[str, Arrays], Arrays]
 
+BASELINE = "baseline_fp32"
+"""The method that leaves everything as it is: what all others are compared with."""
+
 Advance = Callable[[int, int, str], None]
 """Reports progress: steps done, steps in all, what is being done."""
 

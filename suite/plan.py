@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from suite import __version__
 from suite.config import Config
-from suite.contracts import Claims, MethodCard, ModelCard, Skip, Step, TargetCard, Variant
+from suite.contracts import BASELINE, Claims, MethodCard, ModelCard, Skip, Step, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
 from suite.hashing import hash_json
 from suite.record import Cell, RecipeStep
@@ -13,8 +13,6 @@ from suite.registry import Registry
 
 PROTOCOL = 1
 """Raised whenever a change of the suite makes older measurements incomparable with new ones of the same version."""
-
-BASELINE = "baseline_fp32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

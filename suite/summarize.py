@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from suite.contracts import BASELINE
 from suite.record import Estimate, Record
 from suite.statistics import paired_difference
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Columns = Callable[[Record], dict[str, Array]]
 
-BASELINE = "baseline_fp32"
 Verdict = Literal["better", "tie", "worse"]
 
 

@@ -15,12 +15,13 @@ import jinja2
 
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
+from suite.contracts import BASELINE
 from suite.evidence import Evidence
 from suite.metrics import METRICS
 from suite.pages import MARGIN, BoardView, Cards, MethodResults, by_method, flat, slug
 from suite.record import Record, encode
 from suite.store import COLUMNS
-from suite.summarize import BASELINE, Board, Row
+from suite.summarize import Board, Row
 
 CROWDED = 1500
 """With more rows than this in all, the front page leaves charts and all but the first rows to the pages of the models."""
