@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from boards import GOLDEN, ITEMS, Results, right
 from msgspec.structs import replace
-from results import GOLDEN, ITEMS, Results, right
 
 from suite.statistics import paired_difference
 from suite.summarize import Flips
