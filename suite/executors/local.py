@@ -36,7 +36,8 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
         try:
             _send(process, job)
             result = _listen(process, timeout_s, progress)
-            process.wait(timeout=10)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
         finally:
             _kill(process)
         return result if result is not None else _died(process.returncode, errors)
@@ -84,8 +85,10 @@ def _parse(line: str) -> dict[str, Any]:
 
 
 def _pump(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
-    for line in stream:
-        lines.put(line)
+    """Reads to the end and closes: only this thread touches the stream, which ends when the process does."""
+    with stream:
+        for line in stream:
+            lines.put(line)
     lines.put(None)
 
 
@@ -94,8 +97,6 @@ def _kill(process: "subprocess.Popen[str]") -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _died(status: int, errors: IO[str]) -> dict[str, Any]:
