@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -143,8 +144,12 @@ _CHECKS: dict[str, Callable[[Claims, Models, Models], ClaimCheck]] = {
 """Field of Claims -> its check."""
 
 
-def check_loads(path: Path, component: Component, feed: Mapping[str, Array]) -> None:
-    """Raises CellFailed unless ONNX Runtime loads the file and turns `feed` into the finite outputs that the component declares."""
+FEEDS = 3
+"""Calls that an artifact must answer before it counts: the first is the one with an empty cache, where there is a cache."""
+
+
+def check_loads(path: Path, component: Component, feeds: Iterable[Mapping[str, Array]]) -> None:
+    """Raises CellFailed unless ONNX Runtime loads the file and turns the first `feeds` into the finite outputs that the card declares."""
     import onnxruntime  # only this check needs a runtime
 
     options = onnxruntime.SessionOptions()
@@ -153,20 +158,26 @@ def check_loads(path: Path, component: Component, feed: Mapping[str, Array]) -> 
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
-        outputs = dict(zip(names, session.run(names, dict(feed)), strict=True))
+        answers = [(feed, dict(zip(names, session.run(names, dict(feed)), strict=True))) for feed in islice(feeds, FEEDS)]
     except Exception as error:  # the runtime raises a dozen types whose only common root is Exception
         raise CellFailed("invalid_output", f"ONNX Runtime cannot run {path.name}: {error}") from error
     declared = [tensor.name for tensor in component.outputs]
     if sorted(names) != sorted(declared):
         raise CellFailed("invalid_output", f"{path.name} has the outputs {', '.join(names)}, not {', '.join(declared)}")
-    batch = next(iter(feed.values())).shape[0]
-    for tensor in component.outputs:
-        _check_output(path.name, tensor, np.asarray(outputs[tensor.name]), batch)
+    for feed, outputs in answers:
+        axes = (pair for tensor in component.inputs for pair in zip(tensor.shape, feed[tensor.name].shape, strict=True))
+        lengths = {name: length for name, length in axes if isinstance(name, str)}
+        for tensor in component.outputs:
+            _check_output(path.name, tensor, np.asarray(outputs[tensor.name]), lengths)
 
 
-def _check_output(file: str, tensor: Tensor, found: Array, batch: int) -> None:
-    wanted, got = (tensor.dtype, tuple(batch if size is None else size for size in tensor.shape)), (found.dtype.name, found.shape)
-    if got != wanted:
-        raise CellFailed("invalid_output", f"the output {tensor.name} of {file} is {got[0]} {got[1]}, not {wanted[0]} {wanted[1]}")
+def _check_output(file: str, tensor: Tensor, found: Array, lengths: Mapping[str, int]) -> None:
+    """`lengths`: what the named axes of the inputs measure in this call. An output may have names of its own, which may be anything."""
+    wanted = tuple(lengths.get(size, size) if isinstance(size, str) else size for size in tensor.shape)
+    fits = len(wanted) == found.ndim and all(isinstance(w, str) or w == size for w, size in zip(wanted, found.shape, strict=True))
+    if found.dtype.name != tensor.dtype or not fits:
+        raise CellFailed(
+            "invalid_output", f"the output {tensor.name} of {file} is {found.dtype.name} {found.shape}, not {tensor.dtype} {wanted}"
+        )
     if not np.isfinite(found).all():
         raise CellFailed("invalid_output", f"the output {tensor.name} of {file} is not finite")

@@ -73,8 +73,8 @@ def _model_lines(card: ModelCard) -> list[str]:
     return facts
 
 
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return "[" + ", ".join("batch" if length is None else str(length) for length in shape) + "]"
+def _shape(shape: tuple[int | str, ...]) -> str:
+    return "[" + ", ".join(map(str, shape)) + "]"
 
 
 def _method_lines(card: MethodCard) -> list[str]:

@@ -4,7 +4,6 @@ The test split is neither named in the job nor reachable from the context that a
 """
 
 import importlib
-import inspect
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import numpy as np
 from suite import arrays
 from suite.contracts import Claims, Component, Context, MethodCard, ModelCard, NotApplicable
 from suite.errors import CellFailed
+from suite.plugins import model_part
 from suite.protocol import Job, Progress, peak_bytes, serve
 from suite.record import ClaimCheck, Part, RecipeStep
 
@@ -33,10 +33,9 @@ class Calibration:
 
     def feeds(self, component: str) -> Iterator[dict[str, Array]]:
         """One mapping per call, batch size 1."""
-        found = arrays.load(self.folder / f"{component}.feeds.npz")
-        for index in range(len(next(iter(found.values())))):
-            self.used[component] = max(self.used.get(component, 0), index + 1)
-            yield {name: array[index] for name, array in found.items()}
+        for index, call in enumerate(arrays.load_calls(self.folder / f"{component}.feeds.npz"), 1):
+            self.used[component] = max(self.used.get(component, 0), index)
+            yield call
 
     def refuse(self, component: str) -> Iterator[dict[str, Array]]:
         """For methods that say they need no data."""
@@ -53,6 +52,7 @@ class Workshop:
     calibration: Calibration
     parts: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, str] = field(default_factory=dict)
+    loaded: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, step: RecipeStep, method: MethodCard) -> None:
         """One step on its components."""
@@ -99,8 +99,12 @@ class Workshop:
         self.stages[name] = stage
 
     def _module(self, name: str) -> Any:
-        network = importlib.import_module(f"suite.models.{self.card.name}.network")
-        return network.load(Path(inspect.getfile(network)).parent / "weights.safetensors")[name]
+        from suite import reference
+
+        self.loaded = self.loaded or reference.load(self.card)
+        if reference.is_graph(self.loaded[name]):
+            raise CellFailed("unsupported", f"the component {name!r} comes as an ONNX model, and this method needs a torch module")
+        return self.loaded[name]
 
     def _graph(self, path: Path) -> Any:
         import onnx
@@ -110,9 +114,8 @@ class Workshop:
     def _export(self, component: Component, path: Path) -> None:
         from suite.export import export
 
-        found = arrays.load(self.baseline / f"{component.name}.feeds.npz")
-        example = {name: array[:2].reshape(2, *array.shape[2:]) for name, array in found.items()}
-        export(self.parts[component.name], component, example, path)
+        calls = list(arrays.load_calls(self.baseline / f"{component.name}.feeds.npz"))
+        export(self.parts[component.name], component, calls, path)
 
 
 def _save_graph(graph: Any, name: str, path: Path) -> None:
@@ -125,7 +128,7 @@ def _save_graph(graph: Any, name: str, path: Path) -> None:
 
 def compress(job: Job, progress: Progress) -> dict[str, Any]:
     """Writes one file per component to `job["out"]`; the result has the audited parts, the claims and the cost."""
-    card: ModelCard = importlib.import_module(f"suite.models.{job['model']}").CARD
+    card: ModelCard = model_part(str(job["model"]), "card").CARD
     steps = msgspec.convert(job["recipe"], tuple[RecipeStep, ...])
     baseline, out = Path(job["baseline"]), Path(job["out"])
     calibration = Calibration(baseline)
@@ -146,7 +149,7 @@ def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mappi
 
     feeds = Calibration(baseline)
     for name, path in files.items():
-        check_loads(path, card.component(name), next(feeds.feeds(name)))
+        check_loads(path, card.component(name), feeds.feeds(name))
     parts = {name: inspect(path) for name, path in files.items()}
     before = msgspec.json.decode((baseline / "parts.json").read_bytes(), type=dict[str, Part])
     checks: list[ClaimCheck] = []

@@ -27,7 +27,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One run. Empty tuples mean everything that is registered; a method may be narrowed to `method/variant`."""
+    """One run. Empty tuples mean everything that is registered; a method may be narrowed to `method/variant`.
+
+    model_files: models in one file each, as `--model` gives them. one_component: compress one component at a time, and do not time it.
+    """
 
     models: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
@@ -37,6 +40,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     results: str = "results"
     work: str = ".squeezemark"
     plugins: tuple[str, ...] = ()
+    model_files: tuple[str, ...] = ()
+    one_component: bool = False
     retry_failed: bool = False
     limits: Limits = Limits()
 

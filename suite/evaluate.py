@@ -1,21 +1,23 @@
 """Accuracy of the deployed artifact: predictions by the target's own kernels, scored here, where the labels are."""
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from suite import arrays
+from suite import arrays, slices
 from suite.contracts import ModelCard
 from suite.errors import CellFailed
 from suite.executors import local
+from suite.glue import Glue
 from suite.hashing import hash_file
+from suite.metrics import find
 from suite.plan import PlannedCell
+from suite.plugins import model_part
 from suite.protocol import Progress
-from suite.record import Accuracy, Artifact, Estimate
-from suite.statistics import wilson
+from suite.record import Accuracy, Artifact
+from suite.statistics import share
 from suite.workspace import TestSplit, Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -60,26 +62,27 @@ def evaluate(
     )  # fmt: skip
     result = local.run("suite.worker", job, workspace.config.limits.evaluate_s, progress)
     predictions = {name.removeprefix("prediction:"): array for name, array in arrays.load(out).items() if name.startswith("prediction:")}
-    task, labels = importlib.import_module(f"suite.models.{cell.model}.task"), test.labels()
-    scores = _scores(task, card, labels, predictions, items)
+    return Evaluation(*score(card, test.labels(), predictions, result["seconds"]), out)
+
+
+def score(card: ModelCard, labels: dict[str, Array], predictions: dict[str, Array], seconds: float) -> tuple[Accuracy, dict[str, Array]]:
+    """Every figure of accuracy from predictions, and the raw columns it rests on. Raises CellFailed."""
+    glue = Glue(model_part(card.name, "task"))
+    scores = glue.score(labels, predictions, (card.metric, *card.other_metrics))
+    for name, values in scores.items():
+        if not all(map(find(name).check, (float(values.min()), float(values.max())))):
+            raise CellFailed(
+                "invalid_output", f"the glue's score() gives {name} outside of its range: {values.min():g} to {values.max():g}"
+            )
     headline = scores[card.metric]
-    slices = {name: _by_group(headline, groups[:items]) for name, groups in task.slices(labels).items()}
-    accuracy = Accuracy(items, card.metric, {name: wilson(values) for name, values in scores.items()}, slices, result["seconds"])
-    return Evaluation(accuracy, {**predictions, **scores}, out)
+    groups = {name: _groups(name, of, len(headline)) for name, of in glue.slices(labels).items()}
+    by_group = {name: {group: share(headline[of == group]) for group in np.unique(of)} for name, of in groups.items()}
+    metrics = {name: share(values) for name, values in scores.items()}
+    return Accuracy(len(headline), card.metric, metrics, by_group, seconds), {**predictions, **scores, **slices.encode(groups)}
 
 
-def _scores(task: Any, card: ModelCard, labels: dict[str, Array], predictions: dict[str, Array], items: int) -> dict[str, Array]:
-    """Every metric of the card. Raises CellFailed if the glue gives something else."""
-    try:
-        scores = task.score(labels, predictions)
-    except Exception as error:
-        raise CellFailed("invalid_output", f"scoring the predictions raised {type(error).__name__}: {error}") from error
-    for metric in (card.metric, *card.other_metrics):
-        values = scores.get(metric)
-        if values is None or values.dtype != np.bool_ or values.shape != (items,):
-            raise CellFailed("invalid_output", f"the glue's score() gives no bool array of {items} items for {metric}")
-    return {metric: scores[metric] for metric in (card.metric, *card.other_metrics)}
-
-
-def _by_group(values: Array, groups: Array) -> dict[str, Estimate]:
-    return {str(group): wilson(values[groups == group]) for group in np.unique(groups)}
+def _groups(name: str, of: Array, items: int) -> Array:
+    """The group of each item that was predicted, as text."""
+    if len(of) < items:
+        raise CellFailed("invalid_output", f"the glue's slices() gives {len(of)} groups of {name!r} for {items} items")
+    return np.asarray(of)[:items].astype(str)

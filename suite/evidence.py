@@ -18,7 +18,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What is kept of a record's raw columns. hits: shape (items,), bool, of the headline metric."""
+    """What is kept of a record's raw columns. hits: shape (items,), the headline metric, bool or float64."""
 
     hits: Array | None = None
     strips: Strips | None = None
@@ -78,7 +78,8 @@ def _keep(record: Record, columns: Mapping[str, Array]) -> Samples:
     """Raises ValueError for columns of another shape than the record's figures need; KeyError for a missing one."""
     hits = None
     if record.accuracy is not None:
-        hits = columns[record.accuracy.metric].astype(bool)
+        hits = columns[record.accuracy.metric]
+        hits = hits if hits.dtype.kind == "f" else hits.astype(bool)
         if hits.shape != (record.accuracy.items,):
             raise ValueError(f"{hits.size} answers for {record.accuracy.items} items")
     if record.latency is None:

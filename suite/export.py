@@ -1,8 +1,8 @@
-"""From a torch module to ONNX: one graph per component, dynamic batch, nothing of this machine in it."""
+"""From a torch module to ONNX: one graph per component, every named length dynamic, nothing of this machine in it."""
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +10,71 @@ import numpy as np
 import onnx
 import torch
 
-from suite.contracts import Component
+from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Arrays = Mapping[str, Array]
 
 OPSET = 20
 TOLERANCE = 1e-3
-LARGEST_BATCH = 4096
+LONGEST = 4096
+"""Greatest length that the exporter has to prove the graph for; a runtime takes longer ones."""
+BATCH = "batch"
 
 
-def export(module: torch.nn.Module, component: Component, example: Mapping[str, Array], path: Path) -> None:
-    """Writes `path`. `example` holds the component's inputs with batch 2, each an array of its own.
+def export(module: torch.nn.Module, component: Component, calls: Sequence[Arrays], path: Path) -> None:
+    """Writes `path`. `calls` are inputs that the glue really feeds the component.
 
     Raises CellFailed (`export_failed`) if torch cannot export the module or the graph answers otherwise than the module does.
     """
-    arguments = tuple(torch.from_numpy(np.array(example[tensor.name])) for tensor in component.inputs)
+    given = example(component, calls)
     try:
-        _export(module.eval(), component, arguments, path)
+        _export(module.eval(), component, given, path)
     except Exception as error:
         lines = str(error).strip().splitlines() or [""]
         raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} raised {type(error).__name__}: {lines[0]}") from error
-    _strip(path)
-    _check_parity(module, component, arguments, path)
+    strip(path)
+    _check_parity(module, component, [calls[0], calls[-1], given], path)
 
 
-def _export(module: torch.nn.Module, component: Component, arguments: tuple[torch.Tensor, ...], path: Path) -> None:
+def example(component: Component, calls: Sequence[Arrays]) -> dict[str, Array]:
+    """Inputs to trace a component with: numbers that it is really fed, every named axis with a length of its own, from 2 up.
+
+    A length of 0 or 1, two axes of one length or one array given twice would each be taken for a rule by the exporter, silently.
+    """
+    lengths = {name: place for place, name in enumerate(_names(component), 2)}
+    found = {}
+    for tensor in component.inputs:
+        numbers = np.concatenate([call[tensor.name].ravel() for call in calls])
+        shape = tuple(lengths[size] if isinstance(size, str) else size for size in tensor.shape)
+        found[tensor.name] = np.resize(numbers, shape)
+    return found
+
+
+def _names(component: Component) -> Iterator[str]:
+    """The named lengths of its inputs, each once, the batch first."""
+    names = dict.fromkeys(size for tensor in component.inputs for size in tensor.shape if isinstance(size, str))
+    yield from sorted(names, key=lambda name: name != BATCH)
+
+
+def _dimensions(component: Component) -> list[dict[int, Any]]:
+    """Of each input: axis -> what the exporter calls its length. A batch has items; anything else may be empty."""
+    known = {name: torch.export.Dim(name, min=1 if name == BATCH else 0, max=LONGEST) for name in _names(component)}
+    return [{axis: known[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)} for tensor in component.inputs]
+
+
+def _export(module: torch.nn.Module, component: Component, given: Arrays, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells at length that torchvision is not there
-    batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecations inside torch's own exporter
         torch.onnx.export(
             module,
-            arguments,
+            arguments(component, given),
             str(path),
             input_names=[tensor.name for tensor in component.inputs],
             output_names=[tensor.name for tensor in component.outputs],
-            dynamic_shapes=tuple({0: batch} for _ in arguments),
+            dynamic_shapes=tuple(_dimensions(component)),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -54,7 +82,45 @@ def _export(module: torch.nn.Module, component: Component, arguments: tuple[torc
         )
 
 
-def _strip(path: Path) -> None:
+def arguments(component: Component, call: Arrays) -> tuple[torch.Tensor, ...]:
+    """The inputs of one call in the card's order, each a tensor of its own."""
+    return tuple(torch.from_numpy(np.array(call[tensor.name])) for tensor in component.inputs)
+
+
+def answer(module: torch.nn.Module, component: Component, call: Arrays) -> dict[str, Array]:
+    """The outputs of a module by name, as a runner gives them. Raises CellFailed for other outputs than the card's."""
+    with torch.no_grad():
+        outputs = module(*arguments(component, call))
+    several = outputs if isinstance(outputs, tuple | list) else (outputs,)
+    if len(several) != len(component.outputs):
+        names = ", ".join(tensor.name for tensor in component.outputs)
+        raise CellFailed("export_failed", f"the component {component.name!r} returns {len(several)} outputs, its card names {names}")
+    return {tensor.name: output.numpy() for tensor, output in zip(component.outputs, several, strict=True)}
+
+
+def check_call(component: Component, side: Sequence[Tensor], arrays: Arrays, failure: str) -> None:
+    """Raises CellFailed with the status `failure` unless arrays have the names, dtypes and shapes that the card gives a component."""
+    missing = [tensor.name for tensor in side if tensor.name not in arrays]
+    if missing:
+        raise CellFailed(failure, f"the component {component.name!r} gets no {missing[0]!r}, which its card names")
+    for tensor in side:
+        found = np.asarray(arrays[tensor.name])
+        fits = len(found.shape) == len(tensor.shape) and all(
+            isinstance(size, str) or size == length for size, length in zip(tensor.shape, found.shape, strict=True)
+        )
+        if found.dtype.name != tensor.dtype or not fits:
+            raise CellFailed(
+                failure,
+                f"{tensor.name!r} of the component {component.name!r} is {found.dtype.name} {_shape(found.shape)}, "
+                f"and its card says {tensor.dtype} {_shape(tensor.shape)}",
+            )
+
+
+def _shape(shape: Sequence[int | str]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def strip(path: Path) -> None:
     """Removes stack traces (they name this machine's folders) and inferred shapes (they confuse onnxruntime's quantizers)."""
     model = onnx.load(path)
     del model.metadata_props[:]
@@ -66,15 +132,15 @@ def _strip(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _check_parity(module: torch.nn.Module, component: Component, arguments: tuple[torch.Tensor, ...], path: Path) -> None:
+def _check_parity(module: torch.nn.Module, component: Component, calls: Sequence[Arrays], path: Path) -> None:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    for batch in (1, 2):
-        feed = {tensor.name: argument[:batch].numpy() for tensor, argument in zip(component.inputs, arguments, strict=True)}
-        with torch.no_grad():
-            wanted = module(*(torch.from_numpy(feed[tensor.name]) for tensor in component.inputs))
-        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        for found, expected in zip(session.run(None, feed), wanted, strict=True):
-            if found.shape != expected.shape or not np.allclose(found, expected.numpy(), rtol=TOLERANCE, atol=TOLERANCE):
-                raise CellFailed("export_failed", f"the exported graph of {component.name!r} does not answer as the module does")
+    names = [tensor.name for tensor in component.outputs]
+    for call in calls:
+        wanted = answer(module, component, call)
+        feed = {tensor.name: np.asarray(call[tensor.name]) for tensor in component.inputs}
+        for name, found in zip(names, session.run(names, feed), strict=True):
+            expected = wanted[name]
+            if found.shape != expected.shape or not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
+                raise CellFailed("export_failed", f"the exported {component.name!r} does not answer as its torch module does ({name})")

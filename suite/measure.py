@@ -13,6 +13,7 @@ from suite.plan import PlannedCell
 from suite.protocol import Progress
 from suite.record import Latency
 from suite.statistics import hierarchical_bootstrap, median_ms, percentiles_ms, quad_log_ratios, speed_up
+from suite.tokens import token_times
 from suite.workspace import TestSplit, Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -65,7 +66,7 @@ def measure(
 
 def summarize(columns: dict[str, Array], busy: tuple[float, ...]) -> Latency:
     """Every published figure from the raw columns: `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and
-    `component:<side>:<name>`, shape (launches, calls), all in nanoseconds."""
+    `component:<side>:<name>`, shape (launches, calls), all in nanoseconds; of tokens see `suite.tokens`."""
     old, new = columns["baseline_ns"], columns["compressed_ns"]
     ratio = speed_up(old, new)
     wide = max(ratio.value - ratio.low, ratio.high - ratio.value) > NOISY * ratio.value
@@ -82,6 +83,7 @@ def summarize(columns: dict[str, Array], busy: tuple[float, ...]) -> Latency:
         baseline_component_median_ms=_components(columns, "baseline"),
         cpu_wall=busy,
         noisy=bool(wide or min(busy) < BUSY),
+        tokens=token_times(columns),
     )
 
 

@@ -41,12 +41,20 @@ def _accuracy(name: str, title: str, explanation: str) -> Metric:
     return Metric(name, title, "", "higher", "{:.3f}".format, _share, explanation)
 
 
+def _score(value: float) -> bool:
+    return 0.0 <= value <= 10.0
+
+
 METRICS = {
     metric.name: metric
     for metric in (
         _accuracy("recall_at_1", "recall@1", "Share of images whose first-ranked name is right, among all names."),
         _accuracy("recall_at_5", "recall@5", "Share of images whose right name is among the first five."),
         _accuracy("answer_accuracy", "answer accuracy", "Share of questions answered exactly right."),
+        _accuracy("top_1", "top-1 accuracy", "Share of items whose first-ranked class is right."),
+        _accuracy("exact_match", "exact match", "Share of captions of which every word is right."),
+        _accuracy("token_accuracy", "token accuracy", "Share of a caption's words that are right in their place, the end included."),
+        Metric("cider", "CIDEr-D", "", "higher", "{:.2f}".format, _score, "Agreement with the reference in rare n-grams, 0 to 10."),
         Metric("bytes", "size", "B", "lower", _bytes, _positive, "Bytes on disk of the files that are deployed."),
         Metric("zstd_bytes", "download", "B", "lower", _bytes, _positive, "The same files compressed with zstd at level 10."),
         Metric(
@@ -92,3 +100,8 @@ METRICS = {
         ),
     )
 }
+
+
+def find(name: str) -> Metric:
+    """The metric of a name; one that the table does not have is a model's own: from 0 to 1, of which more is better."""
+    return METRICS[name] if name in METRICS else _accuracy(name, name.replace("_", " "), "A metric of the model's own, from 0 to 1.")

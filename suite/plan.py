@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from suite import __version__
 from suite.config import Config
 from suite.contracts import BASELINE, Claims, MethodCard, ModelCard, Skip, Step, TargetCard, Variant
@@ -11,7 +13,7 @@ from suite.hashing import hash_json
 from suite.record import Cell, RecipeStep
 from suite.registry import Registry
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever a change of the suite makes older measurements incomparable with new ones of the same version."""
 
 
@@ -26,17 +28,17 @@ class PlannedCell:
 
     @property
     def title(self) -> str:
-        return f"{self.cell.model} · {self.cell.method}/{self.cell.variant} · {self.cell.target}"
+        only = f" on {self.cell.component} alone" if self.cell.component else ""
+        return f"{self.cell.model} · {self.cell.method}/{self.cell.variant}{only} · {self.cell.target}"
 
     @property
     def command(self) -> str:
         """What measures this very cell again."""
         cell = self.cell
-        seed = f" --test-seed {cell.test_seed}" if cell.test_seed else ""
-        return (
-            f"squeezemark run --models {cell.model} --methods {BASELINE},{cell.method}/{cell.variant}"
-            f" --targets {cell.target} --tier {cell.tier}{seed}"
-        )
+        where = f" --targets {cell.target} --tier {cell.tier}" + (f" --test-seed {cell.test_seed}" if cell.test_seed else "")
+        if cell.component:
+            return f"squeezemark sensitivity {cell.model} --methods {cell.method}/{cell.variant}{where}"
+        return f"squeezemark run --models {cell.model} --methods {BASELINE},{cell.method}/{cell.variant}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,15 @@ def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, 
     pairs = sorted(chosen.values(), key=lambda pair: pair[0].name != BASELINE)
     probes = {card.name: registry.probes[card.name]() for card in targets}
     planner = _Planner(config, registry, hash_json([__version__, PROTOCOL, host, dict(libraries)]))
-    cells = [
-        planner.cell(model, method, variant, target, probes[target.name])
+    whole = [
+        (model, planner.cell(model, method, variant, target, probes[target.name]))
         for target in targets
         for model in models
         for method, variant in pairs
     ]
-    return Plan(tuple(cells))
+    if not config.one_component:
+        return Plan(tuple(cell for _, cell in whole))
+    return Plan(tuple(part for model, cell in whole for part in planner.alone(model, cell)))
 
 
 def _select(registry: Registry, kind: str, names: Iterable[str]) -> list[object]:
@@ -118,6 +122,16 @@ class _Planner:
         )
         return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip)
 
+    def alone(self, model: ModelCard, whole: PlannedCell) -> Iterator[PlannedCell]:
+        """The cell itself, and where it compresses several components, a cell for each in which the others stay as they are."""
+        yield whole
+        touched = [c.name for c in model.components if any(c.name in step.components for step in whole.cell.recipe)]
+        for name in touched if len(touched) > 1 and whole.cell.method != BASELINE else ():
+            steps = [(step, claims) for step, claims in zip(whole.cell.recipe, whole.claims, strict=True) if name in step.components]
+            recipe = tuple(structs.replace(step, components=(name,)) for step, _ in steps)
+            cell = structs.replace(whole.cell, recipe=recipe, component=name)
+            yield PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims for _, claims in steps), skip=whole.skip)
+
     def _step(self, model: ModelCard, target: TargetCard, step: Step) -> tuple[RecipeStep, Claims, Skip | None]:
         card: MethodCard = self.registry.find("method", step.method)  # type: ignore[assignment]
         try:
@@ -147,5 +161,5 @@ class _Planner:
         """Everything that decides the result, by content."""
         steps = [[s.method, s.variant, s.components, s.parameters, s.source_sha256] for s in cell.recipe]
         sources = [self.registry.sources["model", cell.model], self.registry.sources["target", cell.target]]
-        own = [cell.model, cell.method, cell.variant, cell.target, cell.tier, cell.test_seed, cell.settings]
+        own = [cell.model, cell.method, cell.variant, cell.target, cell.tier, cell.test_seed, cell.settings, cell.component]
         return hash_json([self.surroundings, own, steps, sources])

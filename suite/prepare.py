@@ -3,20 +3,20 @@
 Jobs: `baseline` exports the uncompressed components and notes what each is fed on the calibration split; `test` makes the test split.
 """
 
-import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from suite import arrays
-from suite.contracts import ModelCard
+from suite.contracts import Component, ModelCard, Split
 from suite.errors import CellFailed
+from suite.glue import Glue
 from suite.hashing import hash_arrays
+from suite.plugins import model_part
 from suite.protocol import Job, Progress, serve
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -28,57 +28,90 @@ CALIBRATION_SEED = 0
 
 def baseline(job: Job, progress: Progress) -> dict[str, Any]:
     """Writes `<component>.onnx`, `<component>.feeds.npz` and `parts.json` to `job["out"]`."""
+    from suite import reference
     from suite.audit import inspect
-    from suite.export import export
 
-    out, model = Path(job["out"]), plug_in(job, "")
-    card: ModelCard = model.CARD
-    network, task, data = (plug_in(job, name) for name in ("network", "task", "data"))
-    modules = network.load(Path(next(iter(model.__path__))) / "weights.safetensors")
-    feeds = record_feeds(card, modules, task, data.calibration(CALIBRATION_SEED, CALIBRATION_ITEMS))
+    out, name = Path(job["out"]), str(job["model"])
+    card: ModelCard = model_part(name, "card").CARD
+    steps = len(card.components) + 1
+    progress(0, steps, "calling the model on the calibration split")
+    loaded = reference.load(card)
+    feeds = record_feeds(card, loaded, Glue(model_part(name, "task")), calibration(name))
     parts = {}
-    for done, component in enumerate(card.components):
-        progress(done, len(card.components), f"exporting {component.name}")
-        example = {name: array[:2].reshape(2, *array.shape[2:]) for name, array in feeds[component.name].items()}
-        export(modules[component.name], component, example, out / f"{component.name}.onnx")
-        arrays.save(out / f"{component.name}.feeds.npz", feeds[component.name])
+    for done, component in enumerate(card.components, 1):
+        progress(done, steps, f"exporting {component.name}")
+        write(loaded[component.name], component, feeds[component.name], out / f"{component.name}.onnx")
+        arrays.save_calls(out / f"{component.name}.feeds.npz", feeds[component.name])
         parts[component.name] = msgspec.to_builtins(inspect(out / f"{component.name}.onnx"))
     (out / "parts.json").write_text(json.dumps(parts))
     return {}
 
 
-def record_feeds(card: ModelCard, modules: Mapping[str, Any], task: ModuleType, inputs: Arrays) -> dict[str, dict[str, Array]]:
-    """Component -> input -> what it was fed, shape (calls, 1, ...): at most CALIBRATION_ITEMS calls, evenly chosen."""
-    import torch
+def write(part: Any, component: Component, calls: Sequence[Arrays], path: Path) -> None:
+    """The ONNX file of an uncompressed component. Raises CellFailed."""
+    import onnx
+
+    from suite.export import export, strip
+    from suite.reference import is_graph
+
+    if not is_graph(part):
+        export(part, component, calls, path)
+        return
+    onnx.save(part, path)
+    strip(path)
+
+
+def calibration(model: str) -> Arrays:
+    """The inputs of the calibration split. Raises CellFailed if there are none."""
+    inputs: Arrays = model_part(model, "data").calibration(CALIBRATION_SEED, CALIBRATION_ITEMS)
+    if not inputs or not all(len(array) for array in inputs.values()):
+        raise CellFailed("invalid_output", "the calibration split of the model is empty")
+    return inputs
+
+
+def record_feeds(card: ModelCard, parts: Mapping[str, Any], task: Glue, inputs: Arrays) -> dict[str, list[dict[str, Array]]]:
+    """Component -> what it was fed, input by input: at most CALIBRATION_ITEMS calls, evenly chosen. Raises CellFailed."""
+    from suite.reference import runner
 
     calls: dict[str, list[Arrays]] = {component.name: [] for component in card.components}
+    answer = runner(card, parts)
 
-    def run(name: str, inputs: Arrays) -> dict[str, Array]:
+    def run(name: str, inputs: Arrays) -> Arrays:
+        outputs = answer(name, inputs)
         calls[name].append(inputs)
-        component = card.component(name)
-        outputs = modules[name](*(torch.from_numpy(np.ascontiguousarray(inputs[tensor.name])) for tensor in component.inputs))
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        return {tensor.name: output.numpy() for tensor, output in zip(component.outputs, outputs, strict=True)}
+        return outputs
 
-    with torch.no_grad():
-        task.predict(inputs, task.size(inputs), run, lambda done: None)
+    try:
+        task.predict(inputs, min(CALIBRATION_ITEMS, task.size(inputs)), run, lambda done: None)
+    except CellFailed:
+        raise
+    except Exception as error:
+        raise CellFailed("invalid_output", f"the glue raised {type(error).__name__} on the calibration split: {error}") from error
     feeds = {}
     for component in card.components:
         seen = calls[component.name]
-        if len(seen) < 2:
-            raise CellFailed("export_failed", f"the glue calls the component {component.name!r} less than twice on the calibration split")
+        if not seen:
+            raise CellFailed("invalid_output", f"the card names the component {component.name!r}, and the glue never calls it")
         chosen = [seen[i] for i in np.linspace(0, len(seen) - 1, min(len(seen), CALIBRATION_ITEMS)).astype(int)]
-        feeds[component.name] = {tensor.name: np.stack([call[tensor.name] for call in chosen]) for tensor in component.inputs}
+        feeds[component.name] = [{tensor.name: np.asarray(call[tensor.name]) for tensor in component.inputs} for call in chosen]
     return feeds
 
 
 def test(job: Job, progress: Progress) -> dict[str, Any]:
-    """Writes `inputs.npz` and `labels.npz` of the test split of `job["seed"]` to `job["out"]`; the result has its content hash."""
+    """Writes `inputs.npz` and `labels.npz` of the test split of `job["seed"]` to `job["out"]`, and `test.json` with its content hash."""
     progress(0, 1, "making the test split")
-    split, task, out = plug_in(job, "data").test(int(job["seed"])), plug_in(job, "task"), Path(job["out"])
-    items = task.size(split.inputs)
+    out, name = Path(job["out"]), str(job["model"])
+    split: Split = model_part(name, "data").test(int(job["seed"]))
+    items = Glue(model_part(name, "task")).size(split.inputs) if split.inputs else 0
     if items == 0:
-        raise CellFailed("invalid_output", "the test split is empty")
+        raise CellFailed("invalid_output", "the test split of the model is empty")
+    for side, columns in (("label", split.labels), ("input", split.inputs)):
+        for column, array in columns.items():
+            if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufSU":
+                raise CellFailed("invalid_output", f"the {side} {column!r} of the test split is not an array of numbers or of strings")
+    for column, array in split.labels.items():
+        if len(array) != items:
+            raise CellFailed("invalid_output", f"the label {column!r} of the test split has {len(array)} rows for {items} items")
     arrays.save(out / "inputs.npz", split.inputs)
     arrays.save(out / "labels.npz", split.labels)
     facts = {
@@ -87,11 +120,6 @@ def test(job: Job, progress: Progress) -> dict[str, Any]:
     }
     (out / "test.json").write_text(json.dumps(facts))
     return {}
-
-
-def plug_in(job: Job, module: str) -> ModuleType:
-    """A module of the job's model, or ("") its package."""
-    return importlib.import_module(f"suite.models.{job['model']}{'.' + module if module else ''}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from suite.metrics import METRICS
+from suite.metrics import find
 from suite.plan import PlannedCell
 from suite.record import Record
 
@@ -69,6 +69,4 @@ def _verdict(record: Record) -> str:
         return f"{record.status}: {record.reason}"
     figures = record.figures()
     metric = record.accuracy.metric if record.accuracy else ""
-    return ", ".join(
-        f"{METRICS[name].title} {METRICS[name].show(figures[name])}" for name in (metric, "bytes", "speed_up") if name in figures
-    )
+    return ", ".join(f"{find(name).title} {find(name).show(figures[name])}" for name in (metric, "bytes", "speed_up") if name in figures)

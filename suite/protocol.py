@@ -6,7 +6,6 @@ Lines that a process prints: `{"event": "progress", "done": 3, "total": 9, "text
 
 import ctypes
 import errno
-import importlib
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TextIO
 
+from suite import plugins
 from suite.errors import CellFailed
 
 Job = Mapping[str, Any]
@@ -39,7 +39,7 @@ def serve(handlers: Mapping[str, Handler], failure: str) -> NoReturn:
 
     try:
         _limit(job)
-        add_folders(job.get("paths", {}))
+        plugins.add(job.get("paths", {}))
         result = handlers[job["do"]](job, lambda done, total, text: say("progress", done=done, total=total, text=text))
         say("result", **result)
     except BaseException as error:
@@ -49,13 +49,6 @@ def serve(handlers: Mapping[str, Handler], failure: str) -> NoReturn:
     out.flush()
     sys.stderr.flush()
     os._exit(0)  # what a plug-in left running (a thread, an exit hook) does not outlive its result
-
-
-def add_folders(paths: Mapping[str, list[str]]) -> None:
-    """Lets a run's own plug-ins be imported: adds folders to the paths of the plug-in packages, once."""
-    for package, folders in paths.items():
-        known = importlib.import_module(package).__path__
-        known.extend(folder for folder in folders if folder not in known)
 
 
 def _take_stdout() -> TextIO:

@@ -9,9 +9,10 @@ from typing import Literal
 import msgspec
 
 from suite.contracts import Value
-from suite.metrics import METRICS
+from suite.metrics import find
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version 2 adds cells of one component and times of tokens; records of version 1 have neither and are read as they are."""
 
 Status = Literal[
     "ok",
@@ -54,7 +55,7 @@ class RecipeStep(_Immutable, frozen=True):
 
 
 class Cell(_Immutable, frozen=True):
-    """What was asked for."""
+    """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken."""
 
     model: str
     method: str
@@ -64,6 +65,7 @@ class Cell(_Immutable, frozen=True):
     test_seed: int
     recipe: tuple[RecipeStep, ...]
     settings: dict[str, Value]
+    component: str | None = None
 
 
 class Provenance(_Immutable, frozen=True):
@@ -154,6 +156,28 @@ class Accuracy(_Immutable, frozen=True):
     seconds: float
 
 
+class Streaming(_Immutable, frozen=True):
+    """An answer token by token. prefill: the decoder's first call, which reads the prompt; first token: everything up to it.
+
+    Inter-token: the mean gap between two tokens of an answer; None if the answers have one token. tokens: of an answer, on average.
+    """
+
+    prefill_ms: Estimate | None
+    first_token_ms: Estimate
+    inter_token_ms: Estimate | None
+    tokens_per_s: Estimate
+    tokens: float
+
+
+class TokenTimes(_Immutable, frozen=True):
+    """Paired with the baseline's as whole requests are, over fewer ABBA quads."""
+
+    artifact: Streaming
+    baseline: Streaming
+    first_token_speed_up: Estimate
+    inter_token_speed_up: Estimate | None
+
+
 class Latency(_Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
@@ -175,6 +199,7 @@ class Latency(_Immutable, frozen=True):
     baseline_component_median_ms: dict[str, float]
     cpu_wall: tuple[float, ...]
     noisy: bool
+    tokens: TokenTimes | None = None
 
 
 class Cost(_Immutable, frozen=True):
@@ -208,7 +233,7 @@ class Record(_Immutable, frozen=True, kw_only=True):
         if self.status != "ok" and not self.reason:
             raise ValueError("a record that is not ok says why")
         for name, value in self.figures().items():
-            if name not in METRICS or not METRICS[name].check(value):
+            if not find(name).check(value):
                 raise ValueError(f"{name} cannot be {value}")
 
     def figures(self) -> dict[str, float]:
@@ -228,7 +253,9 @@ class Record(_Immutable, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """A readable name that is unique in a store."""
-        return f"{self.cell.model}--{self.cell.method}--{self.cell.variant}--{self.cell.target}--{self.key[:12]}"
+        cell = self.cell
+        of = f"--only-{cell.component}" if cell.component else ""
+        return f"{cell.model}--{cell.method}--{cell.variant}{of}--{cell.target}--{self.key[:12]}"
 
 
 def encode(record: Record) -> bytes:

@@ -9,16 +9,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from suite import plugins
 from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
-from suite.hashing import hash_folder
-from suite.metrics import METRICS
-from suite.protocol import add_folders
+from suite.hashing import hash_file, hash_folder, hash_json
+from suite.plugins import PACKAGES
 
-PACKAGES = {"model": "suite.models", "method": "methods", "target": "targets"}
 FOLDERS = {"model": "models", "method": "methods", "target": "targets"}
 CARDS: dict[str, type] = {"model": ModelCard, "method": MethodCard, "target": TargetCard}
 
+PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 VARIANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """A variant is chosen as `method/variant`, and is part of a file's name."""
 
@@ -55,10 +55,10 @@ class Registry:
         return cards[name]
 
 
-def extend(folders: Iterable[Path]) -> dict[str, list[str]]:
-    """Lets plug-ins under `<folder>/models`, `<folder>/methods` and `<folder>/targets` be imported. Raises ConfigError.
+def extend(folders: Iterable[Path], models: Iterable[Path] = ()) -> dict[str, list[str]]:
+    """Lets plug-ins under `<folder>/models`, `<folder>/methods` and `<folder>/targets` be imported, and models in one file.
 
-    Returns what was added to each package's path, for the processes of the run (`paths` in a job).
+    Returns what was added to each package, for the processes of the run (`paths` in a job). Raises ConfigError.
     """
     paths: dict[str, list[str]] = {}
     for folder in folders:
@@ -67,8 +67,18 @@ def extend(folders: Iterable[Path]) -> dict[str, list[str]]:
             raise ConfigError(f"The plug-in folder {folder} holds none of models/, methods/ and targets/.")
         for package, path in found.items():
             paths.setdefault(package, []).append(str(path))
-    add_folders(paths)
+    for file in models:
+        paths.setdefault(PACKAGES["model"], []).append(str(_model_file(file)))
+    plugins.add(paths)
     return paths
+
+
+def _model_file(file: Path) -> Path:
+    if file.suffix != ".py" or not file.is_file():
+        raise ConfigError(f"There is no model file {file}: a model is one file my_model.py (squeezemark new-model writes one).")
+    if not PLAIN_NAME.fullmatch(file.stem):
+        raise ConfigError(f"The model file {file} needs a name of lower-case letters, digits and '_', such as my_model.py.")
+    return file.resolve()
 
 
 def discover() -> Registry:
@@ -79,10 +89,10 @@ def discover() -> Registry:
     for kind, name, folder in sorted(_folders()):
         try:
             if (kind, name) in sources:
-                raise PlugInError(kind, name, f"two folders have that name, one of them {folder}")
+                raise PlugInError(kind, name, f"two of that name were found, one of them {folder}")
             modules[kind, name] = module = _import(kind, name)
             cards[kind][name] = _card(kind, name, module)
-            sources[kind, name] = hash_folder(folder)
+            sources[kind, name] = hash_folder(folder) if folder.is_dir() else _hash_single(folder, cards[kind][name])
         except PlugInError as error:
             cards[kind].pop(name, None)
             broken.append(error)
@@ -115,6 +125,16 @@ def _folders() -> Iterable[tuple[str, str, Path]]:
             for module in pkgutil.iter_modules([place]):
                 if module.ispkg:
                     yield kind, module.name, Path(place) / module.name
+        for name, file in plugins.single_files(package).items():
+            yield kind, name, file
+
+
+def _hash_single(file: Path, card: Any) -> str:
+    """The content of a model in one file, and of the files beside it that its card names."""
+    missing = [name for name in card.files if not (file.parent / name).is_file()]
+    if missing:
+        raise PlugInError("model", card.name, f"its card names the file {missing[0]!r}, which is not beside {file}")
+    return hash_json({name: hash_file(file.parent / name) for name in (file.name, *card.files)})
 
 
 def _import(kind: str, name: str) -> ModuleType:
@@ -142,8 +162,8 @@ def _card(kind: str, name: str, module: ModuleType) -> Card:
 
 def _check_model(card: ModelCard, _: ModuleType) -> Iterable[str]:
     for metric in (card.metric, *card.other_metrics):
-        if metric not in METRICS:
-            yield f"its metric {metric!r} is not in suite.metrics"
+        if not PLAIN_NAME.fullmatch(metric):
+            yield f"its metric {metric!r} needs a name of lower-case letters, digits and '_'"
     names = [component.name for component in card.components]
     if not names or len(set(names)) < len(names):
         yield "its components need names that differ"

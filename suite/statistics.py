@@ -14,6 +14,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
+NORMAL = 2000
+"""Degrees of freedom from which Student's t is the normal distribution, to three digits of its quantile."""
+
 RESAMPLES = 2000
 SEED = 20261122
 
@@ -26,25 +29,49 @@ def wilson(values: Array) -> Estimate:
     return wilson_counts(float(np.sum(values)), len(values))
 
 
-def wilson_counts(hits: float, items: int) -> Estimate:
+def share(values: Array) -> Estimate:
+    """The mean over items with its interval: Wilson's for bool, Student's t for degrees (float64, as token accuracy has them)."""
+    return wilson(values) if values.dtype == np.bool_ else mean(values)
+
+
+def mean(values: Array, z: float = Z) -> Estimate:
+    """Mean of float64 (items,), interval by Student's t; never outside what was seen. One item, or equal ones, give no width."""
+    value = float(np.mean(values))
+    if values.size < 2:
+        return Estimate(value, value, value)
+    half = z / Z * student_quantile(min(values.size - 1, NORMAL)) * float(np.std(values, ddof=1)) / math.sqrt(values.size)
+    return Estimate(value, min(value, max(value - half, float(values.min()))), max(value, min(value + half, float(values.max()))))
+
+
+def difference(compressed: Array, baseline: Array, z: float = Z) -> Estimate:
+    """Mean difference over the same items: Newcombe's for two bool columns, Student's t over the items' differences otherwise.
+
+    `z`: the quantile of the standard normal distribution that stands for the confidence; that of 95 % unless said otherwise.
+    """
+    if compressed.dtype == baseline.dtype == np.bool_:
+        return paired_difference(compressed, baseline, z)
+    return mean(compressed.astype(np.float64) - baseline.astype(np.float64), z)
+
+
+def wilson_counts(hits: float, items: int, z: float = Z) -> Estimate:
     """The same from counts. Raises ValueError for no items."""
     if items == 0:
         raise ValueError("a share of no items has no value")
-    share, z2 = hits / items, Z * Z
+    share, z2 = hits / items, z * z
     centre = (share + z2 / (2 * items)) / (1 + z2 / items)
-    half = Z / (1 + z2 / items) * np.sqrt(share * (1 - share) / items + z2 / (4 * items * items))
+    half = z / (1 + z2 / items) * np.sqrt(share * (1 - share) / items + z2 / (4 * items * items))
     low = 0.0 if hits == 0 else max(0.0, centre - half)
     return Estimate(share, float(low), 1.0 if hits == items else float(min(1.0, centre + half)))
 
 
-def paired_difference(compressed: Array, baseline: Array) -> Estimate:
+def paired_difference(compressed: Array, baseline: Array, z: float = Z) -> Estimate:
     """Mean difference of two 0/1 columns over the same items, interval by Newcombe's hybrid score method for paired data
     (1998, method 10), which holds where a Wald interval does not: near 0 and 1, and for few discordant items.
     """
     items = len(baseline)
     new, old = compressed.astype(bool), baseline.astype(bool)
     both, only_new, only_old, neither = (float(np.sum(x)) for x in (new & old, new & ~old, ~new & old, ~new & ~old))
-    p, q = wilson_counts(both + only_new, items), wilson_counts(both + only_old, items)
+    p, q = wilson_counts(both + only_new, items, z), wilson_counts(both + only_old, items, z)
     margins = (both + only_new) * (only_old + neither) * (both + only_old) * (only_new + neither)
     covariance = both * neither - only_new * only_old
     if covariance > 0:

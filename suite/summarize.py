@@ -9,7 +9,7 @@ import numpy as np
 
 from suite.contracts import BASELINE
 from suite.record import Estimate, Record
-from suite.statistics import paired_difference
+from suite.statistics import difference
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Columns = Callable[[Record], dict[str, Array]]
@@ -96,7 +96,7 @@ def _verdict(estimate: Estimate, neutral: float) -> Verdict:
     return "worse" if estimate.high < neutral else "tie"
 
 
-def _board_key(record: Record) -> tuple[str, str, str, int, str]:
+def board_key(record: Record) -> tuple[str, str, str, int, str]:
     cell = record.cell
     return cell.model, cell.target, cell.tier, cell.test_seed, record.environment.host
 
@@ -105,12 +105,23 @@ def summarize(records: Iterable[Record], columns: Columns) -> tuple[Board, ...]:
     """Boards in the order of model, target, tier and host. `columns` gives a record's raw columns."""
     groups: dict[tuple[str, str, str, int, str], list[Record]] = defaultdict(list)
     for record in records:
-        groups[_board_key(record)].append(record)
+        if record.cell.component is None:
+            groups[board_key(record)].append(record)
     return tuple(_board(groups[key], columns) for key in sorted(groups))
 
 
+def newest_first(records: Iterable[Record]) -> list[Record]:
+    """By the time at which they were made; of two of one second, by name."""
+    return sorted(records, key=lambda record: (record.created, record.name), reverse=True)
+
+
+def identity(record: Record) -> tuple[object, ...]:
+    """What two records share of which the newer replaces the older; the first five are those of a board."""
+    return (*board_key(record), record.cell.method, record.cell.variant, record.cell.component)
+
+
 def _board(records: list[Record], columns: Columns) -> Board:
-    newest = {(record.cell.method, record.cell.variant): record for record in sorted(records, key=lambda record: record.created)}
+    newest = {(record.cell.method, record.cell.variant): record for record in reversed(newest_first(records))}
     first = records[0]
     metric = next((r.accuracy.metric for r in newest.values() if r.accuracy is not None), "")
     baseline = next((r for r in newest.values() if r.cell.method == BASELINE and r.status == "ok"), None)
@@ -145,6 +156,12 @@ def _short(value: object) -> str:
     return str(value)[:12] if isinstance(value, str) else str(value)
 
 
+def compare(record: Record, board: Board, columns: Columns) -> Row:
+    """A record that is not on the board itself (of one component, say) beside the board's baseline."""
+    baseline = board.baseline.record if board.baseline else None
+    return _row(record, board.metric, baseline, columns(baseline)[board.metric] if baseline else None, columns)
+
+
 def _row(record: Record, metric: str, baseline: Record | None, hits: Array | None, columns: Columns) -> Row:
     row = Row(record=record, metric=metric)
     if record.status != "ok":
@@ -154,11 +171,16 @@ def _row(record: Record, metric: str, baseline: Record | None, hits: Array | Non
     reason = difference_in_keys(record, baseline)
     if reason is not None:
         return replace(row, incomparable=reason)
-    mine = columns(record)[metric].astype(bool)
-    old = hits.astype(bool)
-    flips = Flips(int(np.sum(old & ~mine)), int(np.sum(mine & ~old)), float(np.mean(mine == old)))
+    mine = columns(record)[metric]
     ratio = baseline.figures()["bytes"] / record.figures()["bytes"]
-    return replace(row, difference=paired_difference(mine, old), flips=flips, size_ratio=ratio)
+    return replace(row, difference=difference(mine, hits), flips=_flips(mine, hits), size_ratio=ratio)
+
+
+def _flips(mine: Array, old: Array) -> Flips | None:
+    """None for a metric of degrees, by which an item is not simply right or wrong."""
+    if not mine.dtype == old.dtype == np.bool_:
+        return None
+    return Flips(int(np.sum(old & ~mine)), int(np.sum(mine & ~old)), float(np.mean(mine == old)))
 
 
 def _with_rank(rows: list[Row]) -> list[Row]:

@@ -17,11 +17,11 @@ from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
 from suite.contracts import BASELINE
 from suite.evidence import Evidence
-from suite.metrics import METRICS
+from suite.metrics import find
 from suite.pages import MARGIN, BoardView, Cards, MethodResults, by_method, flat, slug
 from suite.record import Record, encode
 from suite.store import COLUMNS
-from suite.summarize import Board, Row
+from suite.summarize import Board, Row, identity
 
 CROWDED = 1500
 """With more rows than this in all, the front page leaves charts and all but the first rows to the pages of the models."""
@@ -62,8 +62,8 @@ FILTERS: dict[str, Any] = {
     "times": times,
     "mb": lambda size: f"{size / 1e6:.2f}",
     "within": lambda share: f"{min(100.0, max(0.0, share)):.2f}",
-    "metric_title": lambda name: METRICS[name].title if name in METRICS else name,
-    "metric_help": lambda name: METRICS[name].help if name in METRICS else "",
+    "metric_title": lambda name: find(name).title,
+    "metric_help": lambda name: find(name).help,
     "family_class": lambda family: f"family-{slug(family or 'unknown')}",
     "page_of": lambda name, kind: f"{kind}/{slug(name)}.html",
     "paper_href": paper_href,
@@ -168,7 +168,7 @@ class Site:
             "row": row,
             "view": view,
             "baseline": baseline,
-            "successor": None if view else self._current.get(_identity(record)),
+            "successor": None if view else self._current.get(identity(record)),
             "samples": self.evidence.samples[record.name],
             "ranks_latency": self.cards.ranks_latency(record.cell.target),
             "file": slug(record.name),
@@ -176,7 +176,7 @@ class Site:
 
     @cached_property
     def _current(self) -> dict[tuple[object, ...], Record]:
-        return {_identity(row.record): row.record for row, _ in self._places.values()}
+        return {identity(row.record): row.record for row, _ in self._places.values()}
 
     def _replaced(self, record: Record) -> Row:
         return Row(record=record, metric=record.accuracy.metric if record.accuracy else "")
@@ -201,12 +201,6 @@ class Site:
                 shutil.copyfile(self.results / (record.name + COLUMNS), out / (slug(record.name) + COLUMNS))
         (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
         (out / "results.csv").write_text(_csv(rows), encoding="utf-8", newline="\n")
-
-
-def _identity(record: Record) -> tuple[object, ...]:
-    """What two records share of which the newer replaces the older."""
-    cell = record.cell
-    return cell.model, cell.target, cell.tier, cell.test_seed, record.environment.host, cell.method, cell.variant
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -7,22 +7,26 @@ import gc
 import importlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from suite import arrays
 from suite.errors import CellFailed
+from suite.glue import Glue
+from suite.plugins import model_part
 from suite.protocol import Job, Progress, serve
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
 Run = Callable[[str, Arrays], Arrays]
 Call = Callable[[int], object]
+Stream = Callable[[int], Iterable[object]]
+Timed = Callable[[Any, range, int], list[Any]]
 
+SIDES = ("baseline", "compressed")
 REFERENCES = 16
 """Requests whose outputs the timed run must repeat."""
 CALLS, DROPPED = 20, 3
@@ -30,44 +34,53 @@ CALLS, DROPPED = 20, 3
 SLOWEST_BLOCK_S = 0.5
 """Blocks of a model so slow that 20 calls would take longer hold fewer calls (at least 3)."""
 TOLERANCE = 1e-3
+TOKEN_QUADS = 3
+"""ABBA quads of a launch in which each token's time is taken, besides those of whole requests."""
 
 now = time.perf_counter_ns
 
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
     """Predictions of the first `job["items"]` test items, and the outputs of the first requests, into `job["out"]`."""
-    task, inputs = _task(job), arrays.load(job["inputs"])
+    glue, inputs = _glue(job), arrays.load(job["inputs"])
     start = time.perf_counter()
     run = _finite(_runner(job, "compressed").run)
     items = int(job["items"])
-    predictions = task.predict(inputs, items, run, lambda done: progress(done, items, "evaluating"))
+    predictions = glue.predict(inputs, items, run, lambda done: progress(done, items, "evaluating"))
     references = {
         f"request:{index}:{name}": np.asarray(array)
         for index in range(min(REFERENCES, items))
-        for name, array in task.request(inputs, index, run).items()
+        for name, array in glue.request(inputs, index, run).items()
     }
     arrays.save(job["out"], {f"prediction:{name}": array for name, array in predictions.items()} | references)
     return {"seconds": time.perf_counter() - start}
 
 
 def measure(job: Job, progress: Progress) -> dict[str, Any]:
-    """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks)."""
+    """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks).
+
+    Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see `token_block`.
+    """
     _stay_on_one_core(int(job["threads"]))
-    task, inputs = _task(job), arrays.load(job["inputs"])
-    runners = {side: _runner(job, side) for side in ("baseline", "compressed")}
-    baseline, compressed = (_request(task, inputs, runners[side].run) for side in ("baseline", "compressed"))
-    _check_outputs(job, task, inputs, runners["compressed"].run)
+    glue, inputs = _glue(job), arrays.load(job["inputs"])
+    runs = {side: _runner(job, side).run for side in SIDES}
+    baseline, compressed = (_call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
+    _check_outputs(job, glue, inputs, runs["compressed"])
     calls, quads = (int(job["calls"]), int(job["quads"])) if job.get("quads") else (_block_length(baseline, compressed), 0)
     gc.collect()
     gc.disable()
     wall, cpu = now(), time.process_time_ns()
-    times = _quads(baseline, compressed, calls, quads, float(job["seconds"]), progress)
+    times = _quads(block, baseline, compressed, calls, quads, float(job["seconds"]))
     busy = (time.process_time_ns() - cpu) / (now() - wall)
-    _check_outputs(job, task, inputs, runners["compressed"].run)
-    components = {
-        f"component:{side}:{name}": array for side in runners for name, array in _components(task, inputs, runners[side].run).items()
-    }
-    arrays.save(job["out"], {"baseline_ns": times[0], "compressed_ns": times[1]} | components)
+    progress(1, 2, "measuring")
+    _check_outputs(job, glue, inputs, runs["compressed"])
+    found = {"baseline_ns": times[0], "compressed_ns": times[1]}
+    if glue.streams:
+        old, new = (_call(glue.module.stream, glue.size(inputs), inputs, runs[side]) for side in SIDES)
+        found["baseline_tokens"], found["compressed_tokens"] = _quads(token_block, old, new, max(3, calls // 2), TOKEN_QUADS, 0.0)
+    for side in SIDES:
+        found |= {f"{kind}:{side}:{name}": array for (kind, name), array in _components(glue, inputs, runs[side]).items()}
+    arrays.save(job["out"], found)
     return {"calls": calls, "quads": len(times[0]), "cpu_wall": busy}
 
 
@@ -81,19 +94,30 @@ def block(call: Call, indices: range, dropped: int) -> list[int]:
     return times[dropped:]
 
 
-def _quads(baseline: Call, compressed: Call, calls: int, quads: int, seconds: float, progress: Progress) -> tuple[Array, Array]:
+def token_block(stream: Stream, indices: range, dropped: int) -> list[tuple[int, int, int]]:
+    """Of each call but the first `dropped`: nanoseconds to the first token, nanoseconds in all, and how many tokens came."""
+    rows = []
+    for index in indices:
+        tokens, first, start = 0, 0, now()
+        for _ in stream(index):
+            first = first or now() - start
+            tokens += 1
+        rows.append((first, now() - start, tokens))
+    return rows[dropped:]
+
+
+def _quads(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int, seconds: float) -> tuple[Array, Array]:
     """ABBA blocks: `quads` of them, or (0) as many as fit into `seconds`, at least 3. Both sides answer the same requests."""
-    old: list[list[int]] = []
-    new: list[list[int]] = []
+    old: list[list[Any]] = []
+    new: list[list[Any]] = []
     end = now() + int(seconds * 1e9)
     while len(old) < (quads or 3) or (not quads and now() < end):
         first = range(len(old) * (calls + DROPPED), (len(old) + 1) * (calls + DROPPED))
         second = range(first.stop, first.stop + calls + DROPPED)
-        a, b = block(baseline, first, DROPPED), block(compressed, first, DROPPED)
-        b += block(compressed, second, DROPPED)
-        old.append(a + block(baseline, second, DROPPED))
+        a, b = timed(baseline, first, DROPPED), timed(compressed, first, DROPPED)
+        b += timed(compressed, second, DROPPED)
+        old.append(a + timed(baseline, second, DROPPED))
         new.append(b)
-    progress(len(old), len(old), "measuring")
     return np.array(old, np.int64), np.array(new, np.int64)
 
 
@@ -103,38 +127,42 @@ def _block_length(*sides: Call) -> int:
     return int(np.clip(SLOWEST_BLOCK_S * 1e9 / slowest, 3, CALLS))
 
 
-def _components(task: ModuleType, inputs: Arrays, run: Run) -> dict[str, Array]:
-    """Nanoseconds inside each component over a block of requests, apart from the timed loop so that it stays bare."""
-    times: dict[str, list[int]] = {}
-    current: dict[str, int] = {}
+def _components(glue: Glue, inputs: Arrays, run: Run) -> dict[tuple[str, str], Array]:
+    """Nanoseconds inside each component over a block of requests, apart from the timed loop so that it stays bare.
+
+    ("component", name): all of its calls of a request together. ("first_call", name): the first of them alone.
+    """
+    times: dict[tuple[str, str], list[int]] = {}
+    current: dict[str, list[int]] = {}
 
     def timed(component: str, feed: Arrays) -> Arrays:
         start = now()
         outputs = run(component, feed)
-        current[component] = current.get(component, 0) + now() - start
+        current.setdefault(component, []).append(now() - start)
         return outputs
 
     for index in range(CALLS + DROPPED):
         current.clear()
-        task.request(inputs, index, timed)
+        glue.request(inputs, index, timed)
         if index >= DROPPED:
             for name, spent in current.items():
-                times.setdefault(name, []).append(spent)
-    return {name: np.array(spent, np.int64) for name, spent in times.items()}
+                times.setdefault(("component", name), []).append(sum(spent))
+                times.setdefault(("first_call", name), []).append(spent[0])
+    return {key: np.array(spent, np.int64) for key, spent in times.items()}
 
 
-def _request(task: ModuleType, inputs: Arrays, run: Run) -> Call:
-    request = task.request
-    return lambda index: request(inputs, index, run)
+def _call(function: Callable[..., Any], size: int, inputs: Arrays, run: Run) -> Callable[[int], Any]:
+    """A function of the glue for an item of any index: after the last comes the first again."""
+    return lambda index: function(inputs, index % size, run)
 
 
-def _check_outputs(job: Job, task: ModuleType, inputs: Arrays, run: Run) -> None:
+def _check_outputs(job: Job, glue: Glue, inputs: Arrays, run: Run) -> None:
     """What is timed must answer as what was evaluated did. Raises CellFailed."""
     wanted = {name: array for name, array in arrays.load(job["references"]).items() if name.startswith("request:")}
     for index in sorted({int(name.split(":")[1]) for name in wanted}):
-        for name, array in task.request(inputs, index, run).items():
+        for name, array in glue.request(inputs, index, run).items():
             expected = wanted[f"request:{index}:{name}"]
-            if not np.allclose(array, expected, rtol=TOLERANCE, atol=TOLERANCE):
+            if np.shape(array) != expected.shape or not np.allclose(array, expected, rtol=TOLERANCE, atol=TOLERANCE):
                 raise CellFailed("invalid_output", f"the timed run answers request {index} otherwise than the accuracy run did ({name})")
 
 
@@ -149,8 +177,8 @@ def _finite(run: Run) -> Run:
     return checked
 
 
-def _task(job: Job) -> ModuleType:
-    return importlib.import_module(f"suite.models.{job['model']}.task")
+def _glue(job: Job) -> Glue:
+    return Glue(model_part(str(job["model"]), "task"))
 
 
 def _runner(job: Job, side: str) -> Any:

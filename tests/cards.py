@@ -5,7 +5,7 @@ from suite.registry import Registry
 
 
 def model(name, modalities=("vision", "text")):
-    tensor = Tensor("x", "float32", (None, 4))
+    tensor = Tensor("x", "float32", ("batch", 4))
     components = tuple(Component(f"the_{modality}", modality, (tensor,), (tensor,)) for modality in modalities)
     texts = dict.fromkeys(("title", "summary", "task", "request", "data", "licence"), "")
     return ModelCard(name=name, components=components, metric="recall_at_1", chance=0.1, **texts)

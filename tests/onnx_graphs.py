@@ -23,8 +23,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 COMPONENT = Component(
     "fusion",
     "fusion",
-    (Tensor("pixel_values", "float32", (None, 1, 16, 16)), Tensor("input_ids", "int64", (None, 6))),
-    (Tensor("logits", "float32", (None, 10)),),
+    (Tensor("pixel_values", "float32", ("batch", 1, 16, 16)), Tensor("input_ids", "int64", ("batch", 6))),
+    (Tensor("logits", "float32", ("batch", 10)),),
 )
 
 
@@ -115,7 +115,7 @@ def arrays(graph: onnx.ModelProto) -> dict[str, Array]:
 def run(graph: onnx.ModelProto, feed: Mapping[str, Array]) -> Array:
     """The first output, by ONNX Runtime."""
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, dict(feed))[0]
+    return session.run("batch", dict(feed))[0]
 
 
 def context(scratch: Path, *components: str) -> Context:

@@ -12,8 +12,10 @@ def model_cards() -> dict[str, ModelCard]:
 
 def _model_card(name: str) -> ModelCard:
     title, metric, *_ = MODEL_FACTS[name]
-    vision = Component("vision", "vision", (Tensor("pixels", "float32", (None, 1, 40, 40)),), (Tensor("image", "float32", (None, 128)),))
-    text = Component("text", "text", (Tensor("tokens", "int64", (None, 12)),), (Tensor("name", "float32", (None, 128)),))
+    vision = Component(
+        "vision", "vision", (Tensor("pixels", "float32", ("batch", 1, 40, 40)),), (Tensor("image", "float32", ("batch", 128)),)
+    )
+    text = Component("text", "text", (Tensor("tokens", "int64", ("batch", 12)),), (Tensor("name", "float32", ("batch", 128)),))
     return ModelCard(
         name=name,
         title=title,

@@ -131,7 +131,7 @@ def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path) -> None:
 # Loading
 
 
-COMPONENT = Component("vision", "vision", (Tensor("x", "float32", (None, 64)),), (Tensor("y", "float32", (None, 10)),))
+COMPONENT = Component("vision", "vision", (Tensor("x", "float32", ("batch", 64)),), (Tensor("y", "float32", ("batch", 10)),))
 FEED = {"x": random(1, 64)}
 
 
@@ -176,7 +176,7 @@ def test_what_the_component_declares_must_come_out(graph: onnx.ModelProto, messa
 
 
 def test_wrong_type_is_refused(save: Callable[..., Path]) -> None:
-    declared = Component("vision", "vision", COMPONENT.inputs, (Tensor("y", "int64", (None, 10)),))
+    declared = Component("vision", "vision", COMPONENT.inputs, (Tensor("y", "int64", ("batch", 10)),))
     with pytest.raises(CellFailed, match=r"float32 \(1, 10\), not int64 \(1, 10\)"):
         check_loads(save(chain(random(64, 10))), declared, FEED)
 

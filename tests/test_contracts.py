@@ -40,7 +40,7 @@ def test_a_parameter_knows_what_is_wrong_with_a_value(parameter, value, problem)
 
 
 def _model():
-    tensor = Tensor("x", "float32", (None, 4))
+    tensor = Tensor("x", "float32", ("batch", 4))
     components = tuple(Component(name, modality, (tensor,), (tensor,)) for name, modality in (("eye", "vision"), ("ear", "audio")))
     return ModelCard(
         name="m", title="M", summary="", task="", components=components, metric="recall_at_1", chance=0.1, request="", data="", licence=""
@@ -72,7 +72,7 @@ def test_defaults_claim_nothing_and_touch_everything():
     card, variant = _method(), _method().variants[0]
     assert (card.modalities, card.parameters, dict(variant.parameters), variant.steps) == ((), (), {}, ())
     assert Step("x", "light").modalities == ()
-    assert (Claims().weight_bits, Claims().sparsity, Claims().parameters, Claims().operators) == (None, None, None, ())
+    assert (Claims().weight_bits, Claims().sparsity, Claims().parameters, Claims().operators) == ("batch", None, None, ())
     target = TargetCard(name="t", title="T", summary="", device="ARM CPU", runtime="", formats=())
     assert target.ranks_latency
     assert dict(target.settings) == {}

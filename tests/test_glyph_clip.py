@@ -24,7 +24,7 @@ def split():
 
 @pytest.fixture(scope="module")
 def components():
-    return network.load(WEIGHTS)
+    return network.load(WEIGHTS.parent)
 
 
 def run_torch(components):

@@ -18,7 +18,7 @@ CARD = MethodCard(name={name!r}, title='T', summary='', family='pruning', stage=
 """
 MODEL = """
 from suite.contracts import Component, ModelCard, Tensor
-X = (Tensor('x', 'float32', (None, 4)),)
+X = (Tensor('x', 'float32', ('batch', 4)),)
 CARD = ModelCard(name={name!r}, title='T', summary='', task='', metric={metric!r}, other_metrics={others}, chance=0.1, request='',
     data='', licence='', components={components})
 """

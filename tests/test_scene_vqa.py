@@ -16,8 +16,8 @@ from suite.export import export
 from suite.models import scene_vqa
 from suite.models.scene_vqa import data, network, task
 from suite.models.scene_vqa.questions import ANSWERS, ATTRIBUTES, LENGTH, MARGIN, VOCABULARY
-from suite.models.scene_vqa.scenes import COLOURS, SHAPES, SIZES, Thing, draw
 from suite.models.scene_vqa.train import KINDS as TRAINING_KINDS
+from suite.models.scenes import COLOURS, SHAPES, SIZES, Thing, draw
 
 WEIGHTS = Path(scene_vqa.__file__).parent / "weights.safetensors"
 SEED_0 = "0fbc3525a4dd5225c7059ce2ed90ba0c29ff0d115a2659b4f3f351480a349079"
@@ -30,7 +30,7 @@ def published() -> Split:
 
 @cache
 def components() -> dict[str, torch.nn.Module]:
-    return network.load(WEIGHTS)
+    return network.load(WEIGHTS.parent)
 
 
 def digest(split: Split) -> str:

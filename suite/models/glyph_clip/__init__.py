@@ -24,14 +24,14 @@ CARD = ModelCard(
         Component(
             "vision",
             "vision",
-            (Tensor("pixel_values", "float32", (None, 1, SIDE, SIDE)),),
-            (Tensor("image_embeds", "float32", (None, EMBEDDING)),),
+            (Tensor("pixel_values", "float32", ("batch", 1, SIDE, SIDE)),),
+            (Tensor("image_embeds", "float32", ("batch", EMBEDDING)),),
         ),
         Component(
             "text",
             "text",
-            (Tensor("input_ids", "int64", (None, WORDS)),),
-            (Tensor("text_embeds", "float32", (None, EMBEDDING)),),
+            (Tensor("input_ids", "int64", ("batch", WORDS)),),
+            (Tensor("text_embeds", "float32", ("batch", EMBEDDING)),),
         ),
     ),
     metric="recall_at_1",

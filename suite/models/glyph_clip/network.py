@@ -74,7 +74,7 @@ class DualEncoder(nn.Module):
         nn.init.normal_(self.vision.transformer.position, std=0.3)
 
 
-def load(weights: Path) -> dict[str, nn.Module]:
-    """The components by name, in eval mode, from a safetensors file."""
-    network = load_weights(DualEncoder(), weights)
+def load(folder: Path) -> dict[str, nn.Module]:
+    """The components by name, in eval mode, with the weights in `folder`."""
+    network = load_weights(DualEncoder(), folder / "weights.safetensors")
     return {name: network.get_submodule(name) for name in ("vision", "text")}

@@ -15,14 +15,14 @@ CARD = ModelCard(
         Component(
             name="vision",
             modality="vision",
-            inputs=(Tensor("pixel_values", "float32", (None, 3, 64, 64)),),
-            outputs=(Tensor("image_embeds", "float32", (None, 64, 256)),),
+            inputs=(Tensor("pixel_values", "float32", ("batch", 3, 64, 64)),),
+            outputs=(Tensor("image_embeds", "float32", ("batch", 64, 256)),),
         ),
         Component(
             name="fusion",
             modality="fusion",
-            inputs=(Tensor("image_embeds", "float32", (None, 64, 256)), Tensor("input_ids", "int64", (None, 8))),
-            outputs=(Tensor("logits", "float32", (None, 24)),),
+            inputs=(Tensor("image_embeds", "float32", ("batch", 64, 256)), Tensor("input_ids", "int64", ("batch", 8))),
+            outputs=(Tensor("logits", "float32", ("batch", 24)),),
         ),
     ),
     metric="answer_accuracy",

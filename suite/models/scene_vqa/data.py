@@ -8,8 +8,8 @@ import numpy as np
 
 from suite.contracts import Split
 from suite.models.scene_vqa.questions import ANSWER, Question, ask
-from suite.models.scene_vqa.scenes import PUBLISHED, Array, Level, Thing, draw, scene
 from suite.models.scene_vqa.task import KINDS
+from suite.models.scenes import PUBLISHED, Array, Level, Thing, draw, scene
 
 if TYPE_CHECKING:
     from suite.contracts import Arrays

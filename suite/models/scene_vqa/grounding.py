@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from suite.models.scene_vqa.data import Example
 from suite.models.scene_vqa.questions import ATTRIBUTES, EXTREMES, FAMILIES, TOKEN, VOCABULARY
-from suite.models.scene_vqa.scenes import CANVAS
+from suite.models.scenes import CANVAS
 
 GRID: Final = 8
 CELL: Final = CANVAS // GRID

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from suite.models import training
 from suite.models.layers import Block, TextEmbedding, VisionTransformer, initialise
 from suite.models.scene_vqa.questions import ANSWERS, LENGTH, VOCABULARY
-from suite.models.scene_vqa.scenes import PIXELS
+from suite.models.scenes import PIXELS
 
 WIDTH = 256
 HEADS = 4
@@ -40,6 +40,6 @@ def build() -> nn.ModuleDict:
     return network
 
 
-def load(weights: Path) -> dict[str, nn.Module]:
+def load(folder: Path) -> dict[str, nn.Module]:
     """The trained components by name, in eval mode."""
-    return dict(training.load(build(), weights).named_children())
+    return dict(training.load(build(), folder / "weights.safetensors").named_children())

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from suite.models.scene_vqa.scenes import COLOURS, SHAPES, SIZES, Thing
+from suite.models.scenes import COLOURS, SHAPES, SIZES, Thing
 
 T = TypeVar("T")
 Scene = tuple[Thing, ...]

@@ -15,7 +15,7 @@ from suite.models.scene_vqa import data, task
 from suite.models.scene_vqa.grounding import Grounding, targets, word_targets
 from suite.models.scene_vqa.network import WIDTH, build
 from suite.models.scene_vqa.questions import LENGTH
-from suite.models.scene_vqa.scenes import CLEAR
+from suite.models.scenes import CLEAR
 
 STEPS: Final = 8000
 """Steps on clear scenes."""

@@ -8,8 +8,8 @@ CARD = ModelCard(
     summary="A matched filter: noisy 8x8 patterns against the embeddings of their names.",
     task="retrieval",
     components=(
-        Component("vision", "vision", (Tensor("pixels", "float32", (None, 64)),), (Tensor("image_embeds", "float32", (None, 64)),)),
-        Component("text", "text", (Tensor("ids", "int64", (None, 1)),), (Tensor("text_embeds", "float32", (None, 64)),)),
+        Component("vision", "vision", (Tensor("pixels", "float32", ("batch", 64)),), (Tensor("image_embeds", "float32", ("batch", 64)),)),
+        Component("text", "text", (Tensor("ids", "int64", ("batch", 1)),), (Tensor("text_embeds", "float32", ("batch", 64)),)),
     ),
     metric="recall_at_1",
     chance=1 / 32,

@@ -47,6 +47,6 @@ class Text(nn.Module):
         return self.feed(self.table(ids)[:, 0])
 
 
-def load(weights: Path) -> dict[str, nn.Module]:
+def load(folder: Path) -> dict[str, nn.Module]:
     """There is no weights file: see the module's docstring."""
     return {"vision": Vision().eval(), "text": Text().eval()}

@@ -1,4 +1,4 @@
-"""Scenes of three to six shapes on a plain ground, drawn in integers alone, so that a seed gives the same bytes everywhere.
+"""Scenes of shapes on a plain ground, drawn in integers alone, so that a seed gives the same bytes everywhere.
 
 Geometry lives on a canvas of 256 x 256 points, four to a pixel each way; an image is the mean of its 16 points per pixel.
 """
@@ -127,10 +127,10 @@ def _apart(one: Thing, other: Thing) -> bool:
     return (one.x - other.x) ** 2 + (one.y - other.y) ** 2 > (one.radius + other.radius + GAP) ** 2
 
 
-def scene(rng: np.random.Generator, level: Level) -> tuple[Thing, ...]:
-    """Three to six objects that do not touch."""
+def scene(rng: np.random.Generator, level: Level, objects: tuple[int, int] = (3, 6)) -> tuple[Thing, ...]:
+    """Objects that do not touch, as many as lie between the two numbers of `objects`, both included."""
     things: list[Thing] = []
-    number = rng.integers(3, 7)
+    number = rng.integers(objects[0], objects[1] + 1)
     while len(things) < number:
         thing = _thing(rng, level)
         if all(_apart(thing, other) for other in things):

@@ -1,0 +1,66 @@
+"""Commands that measure, or say what would be measured: plan, run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.cli.options import prepare, print_rows, report_broken, selection
+
+if TYPE_CHECKING:
+    from suite.config import Config
+    from suite.record import Record
+    from suite.registry import Registry
+
+
+@click.command("plan")
+@selection
+@click.option("--json", "as_json", is_flag=True, help="An array of objects, for scripts.")
+def plan_command(as_json: bool, **choices: Any) -> None:
+    """The cells that `run` would measure, and why some cannot be. Measures nothing."""
+    from suite import catalogue
+
+    config, registry, _ = prepare(choices)
+    print_rows(catalogue.plan_rows(_plan(config, registry), config), as_json, ("name", "state", "reason"))
+    report_broken(registry)
+
+
+@click.command()
+@selection
+@click.option("--retry-failed", is_flag=True, default=None, help="Measure again what failed before.")
+def run(**choices: Any) -> None:
+    """Compress, evaluate and measure. What is recorded already is not measured again; Ctrl-C loses nothing."""
+    from rich.console import Console
+
+    from suite.execute import execute
+    from suite.progress import Display
+    from suite.store import Store
+    from suite.workspace import Workspace
+
+    config, registry, paths = prepare(choices)
+    store, workspace = Store(Path(config.results)), Workspace(Path(config.work).resolve(), config, paths)
+    with Display(Console(stderr=False, soft_wrap=True)) as display:
+        records = execute(_plan(config, registry), registry, store, workspace, display)
+    failed = _report(records, config)
+    if failed or report_broken(registry):
+        raise click.exceptions.Exit(1)
+
+
+def _plan(config: "Config", registry: "Registry") -> Any:
+    from suite import environment
+    from suite.plan import plan
+
+    return plan(config, registry, environment.read().host, environment.library_versions())
+
+
+def _report(records: "list[Record]", config: "Config") -> bool:
+    """Says how the run ended; true if a cell failed."""
+    failed = [record for record in records if record.status not in ("ok", "unsupported")]
+    for record in failed:
+        click.echo(f"Failed: {record.cell.model} · {record.cell.method}/{record.cell.variant}: {record.status}: {record.reason}", err=True)
+    fine = sum(record.status == "ok" for record in records)
+    click.echo(f"{fine} of {len(records)} cells ok, {len(failed)} failed, records in {config.results}")
+    return bool(failed)
+
+
+COMMANDS = (plan_command, run)

@@ -1,0 +1,86 @@
+"""What several commands share: options, finding plug-ins, printing rows."""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from suite.config import Config
+    from suite.registry import Registry
+
+
+def split(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+PLUG_INS = (
+    click.option("--plugins", multiple=True, callback=split, help="Folders with your own models/, methods/ or targets/."),
+    click.option("--model", "model_files", multiple=True, help="A model in one file: path/to/my_model.py. May be given several times."),
+)
+
+
+def plug_ins(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name plug-ins of the user's own: `plugins` and `model_files`."""
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(PLUG_INS), command)
+
+
+def selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that choose what to run, shared by `plan` and `run`."""
+    options = (
+        click.option("--models", multiple=True, callback=split, help="Models, separated by commas. Default: all."),
+        click.option("--methods", multiple=True, callback=split, help="Methods or method/variant, separated by commas. Default: all."),
+        click.option("--targets", multiple=True, callback=split, help="Targets, separated by commas. Default: all."),
+        click.option(
+            "--tier", type=click.Choice(["quick", "full"]), help="quick: 600 test items, short timing (default). full: what is published."
+        ),
+        click.option("--test-seed", type=click.IntRange(0), help="Another seed gives a fresh, independent test set. Default: 0."),
+        click.option(
+            "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with these settings; options win over it."
+        ),
+        click.option("--results", help="Folder of the records. Default: results."),
+        click.option("--work", help="Folder for exports and test sets; may be deleted at any time. Default: .squeezemark."),
+        *PLUG_INS,
+    )
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
+
+
+def discover(plugins: Iterable[str], model_files: Iterable[str] = ()) -> "Registry":
+    """Every plug-in, those of the user's own too."""
+    from suite import registry
+
+    registry.extend(map(Path, plugins), map(Path, model_files))
+    return registry.discover()
+
+
+def prepare(choices: Mapping[str, Any]) -> "tuple[Config, Registry, dict[str, list[str]]]":
+    from msgspec import structs
+
+    from suite import config as configs
+    from suite import registry
+
+    changes = {name: value for name, value in choices.items() if name != "config_file" and value not in (None, ())}
+    config = configs.load(choices["config_file"], changes)
+    paths = registry.extend(map(Path, config.plugins), map(Path, config.model_files))
+    if config.model_files and not config.models:  # whoever names a model of their own means that one
+        config = structs.replace(config, models=tuple(Path(file).stem for file in config.model_files))
+    return config, registry.discover(), paths
+
+
+def report_broken(registry: "Registry") -> bool:
+    for error in registry.broken:
+        click.echo(f"Left out: {error}", err=True)
+    return bool(registry.broken)
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    widths = [max((len(str(row.get(column) or "")) for row in rows), default=0) for column in columns]
+    for row in rows:
+        cells = (str(row.get(column) or "").ljust(width) for column, width in zip(columns, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

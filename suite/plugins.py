@@ -1,0 +1,60 @@
+"""Imports plug-ins, here and in every process of a run: folders of them, and models in one file. Standard library only."""
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+PACKAGES = {"model": "suite.models", "method": "methods", "target": "targets"}
+
+Part = Literal["card", "network", "task", "data", "train"]
+
+Paths = Mapping[str, Sequence[str]]
+"""Package -> what a run adds to it: folders that hold plug-ins, and files `<name>.py` that each are one."""
+
+
+class _Files(MetaPathFinder):
+    """Finds the modules that lie in files of their own, wherever those are."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, str] = {}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return spec_from_file_location(name, self.paths[name]) if name in self.paths else None
+
+
+_files = _Files()
+
+
+def add(paths: Paths) -> None:
+    """Lets the plug-ins of a run be imported, however often it is called."""
+    if _files not in sys.meta_path:
+        sys.meta_path.insert(0, _files)
+    for package, places in paths.items():
+        known = importlib.import_module(package).__path__
+        for place in places:
+            if place.endswith(".py"):
+                _files.paths[f"{package}.{Path(place).stem}"] = place
+            elif place not in known:
+                known.append(place)
+
+
+def single_files(package: str) -> dict[str, Path]:
+    """Name -> file of each plug-in of a package that `add` was given as a file."""
+    return {name.rpartition(".")[2]: Path(path) for name, path in _files.paths.items() if name.rpartition(".")[0] == package}
+
+
+def model_part(model: str, part: Part) -> ModuleType:
+    """A module of a model: that of its folder, or the one file that is all of it. Raises what importing it raises."""
+    whole = importlib.import_module(f"{PACKAGES['model']}.{model}")
+    return importlib.import_module(f"{whole.__name__}.{part}") if hasattr(whole, "__path__") and part != "card" else whole
+
+
+def model_folder(model: str) -> Path:
+    """The folder that holds a model's weights."""
+    return Path(str(importlib.import_module(f"{PACKAGES['model']}.{model}").__file__)).resolve().parent

@@ -1,0 +1,55 @@
+"""Which part of the test suffers: a metric per slice (class, question type, voice), paired with the baseline's. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from suite.record import Estimate, Record
+from suite.statistics import difference, share
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+PREFIX = "slice:"
+"""Raw column `slice:<name>`, int16 (items,): the place of each item's group among the names of the groups, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of a slice. `difference` is corrected for the number of groups of its slice (Bonferroni): one lone loss is one."""
+
+    slice: str
+    name: str
+    items: int
+    baseline: Estimate
+    artifact: Estimate
+    difference: Estimate
+
+
+def encode(groups: Mapping[str, Array]) -> dict[str, Array]:
+    """The raw columns of slices: slice name -> the group of each item, strings (items,)."""
+    return {PREFIX + name: np.unique(of, return_inverse=True)[1].astype(np.int16) for name, of in groups.items()}
+
+
+def groups(record: Record, columns: Mapping[str, Array], hits: Array, baseline: Array) -> tuple[Group, ...]:
+    """Every group of every slice. `hits` and `baseline`: the headline metric of the record's items and of the baseline's, (items,)."""
+    found: list[Group] = []
+    for name, of in record.accuracy.slices.items() if record.accuracy else ():
+        places = columns.get(PREFIX + name)
+        if places is None or places.shape != hits.shape:
+            continue
+        z = NormalDist().inv_cdf(1 - 0.025 / len(of))
+        for place, group in enumerate(sorted(of)):
+            mine = places == place
+            if mine.any():
+                gap = difference(hits[mine], baseline[mine], z)
+                found.append(Group(name, group, int(mine.sum()), share(baseline[mine]), share(hits[mine]), gap))
+    return tuple(found)
+
+
+def worst(found: Iterable[Group]) -> Group | None:
+    """The group that surely lost the most: of those whose interval lies below zero, the one whose interval ends lowest."""
+    losing = [group for group in found if group.difference.high < 0]
+    return min(losing, key=lambda group: group.difference.high, default=None)
