@@ -43,7 +43,7 @@ def _cosine(candidate: dict[Ngram, float], reference: dict[Ngram, float]) -> flo
     """The cosine of two vectors, the candidate's clipped to the reference's in the product alone; 0 if either is zero."""
     norms = math.hypot(*candidate.values()) * math.hypot(*reference.values())
     product = sum(min(weight, reference[ngram]) * reference[ngram] for ngram, weight in candidate.items() if ngram in reference)
-    return product / norms if norms else 0.0
+    return min(1.0, product / norms) if norms else 0.0
 
 
 def cider_d(

@@ -28,8 +28,7 @@ class PlannedCell:
 
     @property
     def title(self) -> str:
-        only = f" on {self.cell.component} alone" if self.cell.component else ""
-        return f"{self.cell.model} · {self.cell.method}/{self.cell.variant}{only} · {self.cell.target}"
+        return self.cell.title
 
     @property
     def command(self) -> str:

@@ -52,8 +52,7 @@ class Display:
         """A cell has its record."""
         self.done += 1
         self.measured += 1
-        cell = record.cell
-        place = f"[{self.done}/{self.total}] {cell.model} · {cell.method}/{cell.variant} · {cell.target}"
+        place = f"[{self.done}/{self.total}] {record.cell.title}"
         self.console.print(f"{place}: {_verdict(record)} ({seconds:.0f} s{self._left()})", highlight=False, markup=False)
         self.live.update(self.cells, completed=self.done, left=self._left())
 

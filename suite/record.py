@@ -3,13 +3,18 @@
 Raw samples and predictions lie beside it in a columns file (`suite.columns`); every statistic here is derived from them.
 """
 
-import math
 from typing import Literal
 
 import msgspec
 
 from suite.contracts import Value
+from suite.figures import Accuracy, Cost, Estimate, Immutable, Latency, Streaming, TokenTimes
 from suite.metrics import find
+
+__all__ = [
+    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate", "Latency", "Part", "Provenance",
+    "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
+]  # fmt: skip
 
 SCHEMA = 2
 """Version 2 adds cells of one component and times of tokens; records of version 1 have neither and are read as they are."""
@@ -28,23 +33,7 @@ Status = Literal[
 STATUSES: tuple[str, ...] = Status.__args__  # type: ignore[attr-defined]
 
 
-class _Immutable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class Estimate(_Immutable, frozen=True):
-    """A value with its confidence interval (95 %)."""
-
-    value: float
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not -math.inf < self.low <= self.value <= self.high < math.inf:
-            raise ValueError(f"the interval [{self.low}, {self.high}] does not hold {self.value}")
-
-
-class RecipeStep(_Immutable, frozen=True):
+class RecipeStep(Immutable, frozen=True):
     """One method applied to some components, with everything that decides what it does."""
 
     method: str
@@ -54,7 +43,7 @@ class RecipeStep(_Immutable, frozen=True):
     source_sha256: str
 
 
-class Cell(_Immutable, frozen=True):
+class Cell(Immutable, frozen=True):
     """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken."""
 
     model: str
@@ -67,8 +56,14 @@ class Cell(_Immutable, frozen=True):
     settings: dict[str, Value]
     component: str | None = None
 
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        only = f" on {self.component} alone" if self.component else ""
+        return f"{self.model} · {self.method}/{self.variant}{only} · {self.target}"
 
-class Provenance(_Immutable, frozen=True):
+
+class Provenance(Immutable, frozen=True):
     """What exactly was compressed and measured, by content hash."""
 
     model_sha256: str
@@ -80,7 +75,7 @@ class Provenance(_Immutable, frozen=True):
     command: str
 
 
-class Environment(_Immutable, frozen=True):
+class Environment(Immutable, frozen=True):
     """The machine and the libraries. None is a fact that this platform does not give."""
 
     system: str
@@ -103,7 +98,7 @@ class Environment(_Immutable, frozen=True):
         return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
 
 
-class ClaimCheck(_Immutable, frozen=True):
+class ClaimCheck(Immutable, frozen=True):
     """What the card claims beside what the artifact shows."""
 
     claim: str
@@ -112,7 +107,7 @@ class ClaimCheck(_Immutable, frozen=True):
     holds: bool
 
 
-class Part(_Immutable, frozen=True):
+class Part(Immutable, frozen=True):
     """One component's file."""
 
     file: str
@@ -125,7 +120,7 @@ class Part(_Immutable, frozen=True):
     parameters_by_type: dict[str, int]
 
 
-class Artifact(_Immutable, frozen=True):
+class Artifact(Immutable, frozen=True):
     """What is deployed. Totals are over components."""
 
     parts: dict[str, Part]
@@ -146,71 +141,7 @@ class Artifact(_Immutable, frozen=True):
         return 8 * self.total("bytes") / self.baseline_parameters
 
 
-class Accuracy(_Immutable, frozen=True):
-    """Metrics of the deployed artifact on the test split: Wilson intervals. `metric` is the headline; slices are of it."""
-
-    items: int
-    metric: str
-    metrics: dict[str, Estimate]
-    slices: dict[str, dict[str, Estimate]]
-    seconds: float
-
-
-class Streaming(_Immutable, frozen=True):
-    """An answer token by token. prefill: the decoder's first call, which reads the prompt; first token: everything up to it.
-
-    Inter-token: the mean gap between two tokens of an answer; None if the answers have one token. tokens: of an answer, on average.
-    """
-
-    prefill_ms: Estimate | None
-    first_token_ms: Estimate
-    inter_token_ms: Estimate | None
-    tokens_per_s: Estimate
-    tokens: float
-
-
-class TokenTimes(_Immutable, frozen=True):
-    """Paired with the baseline's as whole requests are, over fewer ABBA quads."""
-
-    artifact: Streaming
-    baseline: Streaming
-    first_token_speed_up: Estimate
-    inter_token_speed_up: Estimate | None
-
-
-class Latency(_Immutable, frozen=True):
-    """Paired with the baseline in ABBA blocks over fresh launches of the worker.
-
-    speed_up: exp of the mean over launches of the median log ratio of a launch's ABBA quads, interval by Student's t over launches.
-    bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
-    percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
-    spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
-    """
-
-    launches: int
-    samples: int
-    speed_up: Estimate
-    bootstrap: Estimate
-    median_ms: Estimate
-    baseline_median_ms: Estimate
-    percentiles_ms: dict[str, float]
-    baseline_percentiles_ms: dict[str, float]
-    component_median_ms: dict[str, float]
-    baseline_component_median_ms: dict[str, float]
-    cpu_wall: tuple[float, ...]
-    noisy: bool
-    tokens: TokenTimes | None = None
-
-
-class Cost(_Immutable, frozen=True):
-    """What compressing took. items: calibration items used."""
-
-    seconds: float
-    peak_bytes: int
-    items: int
-
-
-class Record(_Immutable, frozen=True, kw_only=True):
+class Record(Immutable, frozen=True, kw_only=True):
     """The result of one cell. Everything after `environment` is there as far as the cell came."""
 
     schema: int = SCHEMA

@@ -129,5 +129,11 @@ def test_rooms_stay_small(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("suite.models.") and name.endswith(".task")])
 def test_the_glue_of_a_model_needs_numpy_alone(name):
-    """The worker imports it on a board that has nothing else."""
-    assert {found.partition(".")[0] for found in _imports(MODULES[name], everywhere=True)} <= {"numpy", *sys.stdlib_module_names}
+    """The worker imports it on a board that has nothing else, and what of the suite it imports."""
+    found = set(_imports(MODULES[name], everywhere=True))
+    own = {module for module in found if module in MODULES}
+    found = {module for module in found if not module.startswith("suite")}.union(
+        *(_imports(MODULES[module], True) for module in own - {"suite"})
+    )
+    assert own <= {"suite.cider"}, "what else is as light may be added here"
+    assert {module.partition(".")[0] for module in found} <= {"numpy", *sys.stdlib_module_names}

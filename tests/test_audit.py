@@ -136,8 +136,8 @@ FEED = {"x": random(1, 64)}
 
 
 def test_sound_artifact_loads(save: Callable[..., Path]) -> None:
-    check_loads(save(baseline()), COMPONENT, FEED)
-    check_loads(save(baseline()), COMPONENT, {"x": random(3, 64)})
+    check_loads(save(baseline()), COMPONENT, [FEED])
+    check_loads(save(baseline()), COMPONENT, [FEED, {"x": random(3, 64)}])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -145,7 +145,7 @@ def test_outputs_must_be_finite(value: float, save: Callable[..., Path]) -> None
     weight = random(64, 10)
     weight[3, 3] = value
     with pytest.raises(CellFailed, match=r"the output y of vision\.onnx is not finite") as caught:
-        check_loads(save(chain(weight)), COMPONENT, FEED)
+        check_loads(save(chain(weight)), COMPONENT, [FEED])
     assert caught.value.status == "invalid_output"
 
 
@@ -171,17 +171,17 @@ def broken() -> onnx.ModelProto:
 )
 def test_what_the_component_declares_must_come_out(graph: onnx.ModelProto, message: str, save: Callable[..., Path]) -> None:
     with pytest.raises(CellFailed, match=message) as caught:
-        check_loads(save(graph), COMPONENT, FEED)
+        check_loads(save(graph), COMPONENT, [FEED])
     assert caught.value.status == "invalid_output"
 
 
 def test_wrong_type_is_refused(save: Callable[..., Path]) -> None:
     declared = Component("vision", "vision", COMPONENT.inputs, (Tensor("y", "int64", ("batch", 10)),))
     with pytest.raises(CellFailed, match=r"float32 \(1, 10\), not int64 \(1, 10\)"):
-        check_loads(save(chain(random(64, 10))), declared, FEED)
+        check_loads(save(chain(random(64, 10))), declared, [FEED])
 
 
 def test_a_file_that_the_runtime_cannot_read_is_refused(tmp_path: Path) -> None:
     (path := tmp_path / "vision.onnx").write_bytes(b"not a model")
     with pytest.raises(CellFailed, match=r"ONNX Runtime cannot run vision\.onnx"):
-        check_loads(path, COMPONENT, FEED)
+        check_loads(path, COMPONENT, [FEED])

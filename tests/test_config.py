@@ -26,6 +26,8 @@ test_seed = 7
 results = "there"
 work = "elsewhere"
 plugins = ["mine"]
+model_files = ["my_model.py"]
+one_component = true
 retry_failed = true
 
 [limits]
@@ -55,6 +57,8 @@ def test_every_key_can_be_set(write):
         results="there",
         work="elsewhere",
         plugins=("mine",),
+        model_files=("my_model.py",),
+        one_component=True,
         retry_failed=True,
         limits=Limits(compress_s=30.0, memory_gib=0.5),
     )

@@ -72,7 +72,7 @@ def test_defaults_claim_nothing_and_touch_everything():
     card, variant = _method(), _method().variants[0]
     assert (card.modalities, card.parameters, dict(variant.parameters), variant.steps) == ((), (), {}, ())
     assert Step("x", "light").modalities == ()
-    assert (Claims().weight_bits, Claims().sparsity, Claims().parameters, Claims().operators) == ("batch", None, None, ())
+    assert (Claims().weight_bits, Claims().sparsity, Claims().parameters, Claims().operators) == (None, None, None, ())
     target = TargetCard(name="t", title="T", summary="", device="ARM CPU", runtime="", formats=())
     assert target.ranks_latency
     assert dict(target.settings) == {}

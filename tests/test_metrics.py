@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from suite.metrics import METRICS
+from suite.metrics import METRICS, find
 
-SHARES = {"recall_at_1", "recall_at_5", "answer_accuracy"}
+SHARES = {"recall_at_1", "recall_at_5", "answer_accuracy", "top_1", "exact_match", "token_accuracy"}
 MAY_BE_ZERO = {"nonzero_parameters", "compress_s"}
-HIGHER_IS_BETTER = SHARES | {"speed_up"}
+HIGHER_IS_BETTER = SHARES | {"speed_up", "cider"}
 
 EVERY = pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
 
@@ -32,13 +32,27 @@ def test_nan_infinity_and_negative_values_cannot_be_true(metric):
 
 @EVERY
 def test_zero_is_only_where_it_can_be(metric):
-    assert metric.check(0) == (metric.name in SHARES | MAY_BE_ZERO)
+    assert metric.check(0) == (metric.name in SHARES | MAY_BE_ZERO | {"cider"})
 
 
 @EVERY
 def test_only_shares_end_at_one(metric):
     assert metric.check(1)
     assert metric.check(1.001) == (metric.name not in SHARES)
+
+
+def test_cider_ends_at_ten():
+    assert METRICS["cider"].check(10)
+    assert not METRICS["cider"].check(10.001)
+
+
+def test_a_metric_of_a_models_own_is_a_share():
+    own = find("plates_read")
+    assert (own.title, own.better, own.show(0.98765)) == ("plates read", "higher", "0.988")
+    assert own.check(0)
+    assert own.check(1)
+    assert not own.check(1.001)
+    assert find("bytes") is METRICS["bytes"]
 
 
 @pytest.mark.parametrize(

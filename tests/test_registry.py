@@ -170,8 +170,8 @@ def test_a_broken_method_says_why_and_hides_no_other(plug_ins):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (model("strange", metric="charm"), "its metric 'charm' is not in suite.metrics"),
-        (model("strange", others="('recall_at_5', 'grace')"), "its metric 'grace' is not in suite.metrics"),
+        (model("strange", metric="Charm!"), "its metric 'Charm!' needs a name of lower-case letters, digits and '_'"),
+        (model("strange", others="('my grace',)"), "its metric 'my grace' needs a name of lower-case letters, digits and '_'"),
         (model("strange", components="()"), "its components need names that differ"),
         (model("strange", components="(Component('a', 'text', X, X),) * 2"), "its components need names that differ"),
     ],
@@ -201,12 +201,12 @@ def test_two_folders_of_one_name_are_both_refused(plug_ins, tmp_path):
     assert "alone" in found.methods
     (error,) = found.broken
     assert (error.kind, error.name) == ("method", "mine")
-    assert error.reason == f"two folders have that name, one of them {tmp_path / 'second' / 'methods' / 'mine'}"
+    assert error.reason == f"two of that name were found, one of them {tmp_path / 'second' / 'methods' / 'mine'}"
 
 
 def test_a_built_in_plug_in_cannot_be_replaced_in_silence(plug_ins):
     plug_ins("method", dynamic_int8=method("dynamic_int8"))
-    assert "two folders have that name" in _broken(discover())["method", "dynamic_int8"]
+    assert "two of that name were found" in _broken(discover())["method", "dynamic_int8"]
 
 
 def test_an_unknown_name_is_told_with_the_nearest(plug_ins):

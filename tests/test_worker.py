@@ -1,10 +1,13 @@
 """The worker's loops: what is timed, in which order, and what makes it refuse."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from suite import arrays, worker
 from suite.errors import CellFailed
+from suite.glue import Glue
 
 
 def _recorder(log, side):
@@ -21,7 +24,7 @@ def test_a_block_times_every_call_but_the_dropped_ones():
 
 def test_sides_take_turns_in_the_order_abba_and_answer_the_same_requests():
     log = []
-    old, new = worker._quads(_recorder(log, "a"), _recorder(log, "b"), 4, 2, 0.0, lambda *_: None)
+    old, new = worker._quads(worker.block, _recorder(log, "a"), _recorder(log, "b"), 4, 2, 0.0)
     assert old.shape == new.shape == (2, 8)
     length = 4 + worker.DROPPED
     blocks = [log[start : start + length] for start in range(0, len(log), length)]
@@ -33,7 +36,7 @@ def test_sides_take_turns_in_the_order_abba_and_answer_the_same_requests():
 
 
 def test_at_least_three_quads_are_measured_however_short_the_time():
-    old, _ = worker._quads(lambda index: None, lambda index: None, 3, 0, 0.0, lambda *_: None)
+    old, _ = worker._quads(worker.block, lambda index: None, lambda index: None, 3, 0, 0.0)
     assert len(old) == 3
 
 
@@ -43,21 +46,22 @@ def test_blocks_of_slow_models_hold_fewer_calls(slowest_s, calls, monkeypatch):
     assert worker._block_length(lambda index: None) == calls
 
 
-class Glue:
-    """A task of one component."""
+def _request(inputs, index, run):
+    """A task of one component, which is called twice."""
+    run("only", {"x": inputs["x"][:1]})
+    return run("only", {"x": inputs["x"][index : index + 1]})
 
-    @staticmethod
-    def request(inputs, index, run):
-        return run("only", {"x": inputs["x"][index : index + 1]})
+
+GLUE = Glue(SimpleNamespace(request=_request))
 
 
 def test_a_timed_run_that_answers_otherwise_is_refused(tmp_path):
     inputs = {"x": np.arange(4.0)[:, None]}
     arrays.save(tmp_path / "references.npz", {f"request:{index}:y": inputs["x"][index : index + 1] * 2 for index in range(3)})
     job = {"references": str(tmp_path / "references.npz")}
-    worker._check_outputs(job, Glue, inputs, lambda component, feed: {"y": feed["x"] * 2})
+    worker._check_outputs(job, GLUE, inputs, lambda component, feed: {"y": feed["x"] * 2})
     with pytest.raises(CellFailed, match="request 1 otherwise") as failed:
-        worker._check_outputs(job, Glue, inputs, lambda component, feed: {"y": feed["x"] * (2.1 if feed["x"][0, 0] == 1 else 2)})
+        worker._check_outputs(job, GLUE, inputs, lambda component, feed: {"y": feed["x"] * (2.1 if feed["x"][0, 0] == 1 else 2)})
     assert failed.value.status == "invalid_output"
 
 
@@ -72,6 +76,23 @@ def test_components_are_timed_apart():
     def run(component, feed):
         return {"y": feed["x"]}
 
-    times = worker._components(Glue, {"x": np.zeros((64, 1))}, run)
-    assert list(times) == ["only"]
-    assert times["only"].shape == (worker.CALLS,)
+    times = worker._components(GLUE, {"x": np.zeros((64, 1))}, run)
+    assert list(times) == [("component", "only"), ("first_call", "only")]
+    assert {array.shape for array in times.values()} == {(worker.CALLS,)}
+    assert (times["component", "only"] > times["first_call", "only"]).all(), "all calls of a request take longer than the first of them"
+
+
+def test_after_the_last_item_comes_the_first():
+    seen = []
+    call = worker._call(lambda inputs, index, run: seen.append((inputs, index, run)), 3, "inputs", "run")
+    for index in range(5):
+        call(index)
+    assert seen == [("inputs", index, "run") for index in (0, 1, 2, 0, 1)]
+
+
+def test_tokens_are_timed_one_by_one(monkeypatch):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(worker, "now", lambda: next(clock))
+    rows = worker.token_block(lambda index: range(index), range(5), 2)
+    assert rows == [(10, 20, 2), (10, 20, 3), (10, 20, 4)], "the clock is read at the start, at the first token and at the end"
+    assert worker.token_block(lambda index: (), range(1), 0) == [(0, 10, 0)]

@@ -1,4 +1,4 @@
-"""Commands that measure, or say what would be measured: plan, run."""
+"""Commands that measure, or say what would be measured: plan, run, sensitivity."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from suite.cli.options import prepare, print_rows, report_broken, selection
+from suite.contracts import BASELINE
 
 if TYPE_CHECKING:
     from suite.config import Config
@@ -30,6 +31,44 @@ def plan_command(as_json: bool, **choices: Any) -> None:
 @click.option("--retry-failed", is_flag=True, default=None, help="Measure again what failed before.")
 def run(**choices: Any) -> None:
     """Compress, evaluate and measure. What is recorded already is not measured again; Ctrl-C loses nothing."""
+    config, registry, paths = prepare(choices)
+    records = _execute(config, registry, paths)
+    failed = _report(records, config)
+    if failed or report_broken(registry):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@selection
+@click.option("--retry-failed", is_flag=True, default=None, help="Measure again what failed before.")
+def sensitivity(names: tuple[str, ...], **choices: Any) -> None:
+    """Compress each component of MODEL alone and show where it hurts. Without MODEL: every model.
+
+    Accuracy only: a cell of one component is not timed. The difference is to the uncompressed model on the same items; ≈ marks one whose
+    95 % interval holds zero. A component is said to hurt most if its interval lies below those of all others.
+    """
+    from rich.console import Console
+
+    from suite.sensitivity import sensitivities
+    from suite.store import Store
+    from suite.tables import sensitivity_table
+
+    files = tuple(name for name in names if name.endswith(".py"))
+    choices["models"] += tuple(name for name in names if name not in files)
+    choices["model_files"] += files
+    if choices["methods"]:
+        choices["methods"] += (BASELINE,)  # nothing can be said without it
+    config, registry, paths = prepare(choices | {"one_component": True})
+    records = _execute(config, registry, paths)
+    for found in sensitivities(records, Store(Path(config.results)).columns):
+        Console().print(sensitivity_table(found))
+    if _report(records, config):
+        raise click.exceptions.Exit(1)
+
+
+def _execute(config: "Config", registry: "Registry", paths: dict[str, list[str]]) -> "list[Record]":
+    """The records of everything that the config asks for, measured or found."""
     from rich.console import Console
 
     from suite.execute import execute
@@ -37,13 +76,9 @@ def run(**choices: Any) -> None:
     from suite.store import Store
     from suite.workspace import Workspace
 
-    config, registry, paths = prepare(choices)
     store, workspace = Store(Path(config.results)), Workspace(Path(config.work).resolve(), config, paths)
     with Display(Console(stderr=False, soft_wrap=True)) as display:
-        records = execute(_plan(config, registry), registry, store, workspace, display)
-    failed = _report(records, config)
-    if failed or report_broken(registry):
-        raise click.exceptions.Exit(1)
+        return execute(_plan(config, registry), registry, store, workspace, display)
 
 
 def _plan(config: "Config", registry: "Registry") -> Any:
@@ -57,10 +92,10 @@ def _report(records: "list[Record]", config: "Config") -> bool:
     """Says how the run ended; true if a cell failed."""
     failed = [record for record in records if record.status not in ("ok", "unsupported")]
     for record in failed:
-        click.echo(f"Failed: {record.cell.model} · {record.cell.method}/{record.cell.variant}: {record.status}: {record.reason}", err=True)
+        click.echo(f"Failed: {record.cell.title}: {record.status}: {record.reason}", err=True)
     fine = sum(record.status == "ok" for record in records)
     click.echo(f"{fine} of {len(records)} cells ok, {len(failed)} failed, records in {config.results}")
     return bool(failed)
 
 
-COMMANDS = (plan_command, run)
+COMMANDS = (plan_command, run, sensitivity)

@@ -19,7 +19,13 @@ def split(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 
 PLUG_INS = (
     click.option("--plugins", multiple=True, callback=split, help="Folders with your own models/, methods/ or targets/."),
-    click.option("--model", "model_files", multiple=True, help="A model in one file: path/to/my_model.py. May be given several times."),
+    click.option(
+        "--model",
+        "model_files",
+        multiple=True,
+        callback=split,
+        help="A model in one file: path/to/my_model.py. May be given several times.",
+    ),
 )
 
 

@@ -1,0 +1,85 @@
+"""The measured figures of a record: estimates with their intervals, accuracy, latency, the cost of compressing."""
+
+import math
+
+import msgspec
+
+
+class Immutable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a record: changed only by replace, and unknown fields are refused."""
+
+
+class Estimate(Immutable, frozen=True):
+    """A value with its confidence interval (95 %)."""
+
+    value: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.low <= self.value <= self.high < math.inf:
+            raise ValueError(f"the interval [{self.low}, {self.high}] does not hold {self.value}")
+
+
+class Accuracy(Immutable, frozen=True):
+    """Metrics of the deployed artifact on the test split: Wilson intervals. `metric` is the headline; slices are of it."""
+
+    items: int
+    metric: str
+    metrics: dict[str, Estimate]
+    slices: dict[str, dict[str, Estimate]]
+    seconds: float
+
+
+class Streaming(Immutable, frozen=True):
+    """An answer token by token. prefill: the decoder's first call, which reads the prompt; first token: everything up to it.
+
+    Inter-token: the mean gap between two tokens of an answer; None if the answers have one token. tokens: of an answer, on average.
+    """
+
+    prefill_ms: Estimate | None
+    first_token_ms: Estimate
+    inter_token_ms: Estimate | None
+    tokens_per_s: Estimate
+    tokens: float
+
+
+class TokenTimes(Immutable, frozen=True):
+    """Paired with the baseline's as whole requests are, over fewer ABBA quads."""
+
+    artifact: Streaming
+    baseline: Streaming
+    first_token_speed_up: Estimate
+    inter_token_speed_up: Estimate | None
+
+
+class Latency(Immutable, frozen=True):
+    """Paired with the baseline in ABBA blocks over fresh launches of the worker.
+
+    speed_up: exp of the mean over launches of the median log ratio of a launch's ABBA quads, interval by Student's t over launches.
+    bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
+    percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
+    spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
+    """
+
+    launches: int
+    samples: int
+    speed_up: Estimate
+    bootstrap: Estimate
+    median_ms: Estimate
+    baseline_median_ms: Estimate
+    percentiles_ms: dict[str, float]
+    baseline_percentiles_ms: dict[str, float]
+    component_median_ms: dict[str, float]
+    baseline_component_median_ms: dict[str, float]
+    cpu_wall: tuple[float, ...]
+    noisy: bool
+    tokens: TokenTimes | None = None
+
+
+class Cost(Immutable, frozen=True):
+    """What compressing took. items: calibration items used."""
+
+    seconds: float
+    peak_bytes: int
+    items: int
