@@ -59,7 +59,8 @@ def _some(names: set[str]) -> str:
 
 def _check_kind(path: Path) -> None:
     try:
-        start = path.open("rb").read(4)
+        with path.open("rb") as file:
+            start = file.read(4)
     except OSError as error:
         raise CellFailed("export_failed", f"the weights {path} cannot be read ({error.strerror})") from error
     if start[:2] in PICKLES or (start == b"PK\x03\x04" and path.suffix != ".npz"):

@@ -19,8 +19,32 @@ from suite.models.scenes import COLOURS, SHAPES, SIZES
 
 FOLDER = Path(scene_captioner.__file__).parent
 WEIGHTS = FOLDER / "weights.safetensors"
-HASHES = {0: "", 1: ""}
-GOLDEN = ()
+HASHES = {
+    0: "8b8cc85a7eb3823e7d514df7eb4037d8f696fb86320cd396b2d56d299d419796",
+    1: "d2337ea60fb1b1cb0d8df52bc6fb511921cc3fafc1751691b0fc8b07b68e63a6",
+}
+GOLDEN = (
+    "large orange cross, small orange cross",
+    "small grey triangle, small blue square, small orange circle",
+    "small purple square, small cyan circle",
+    "small green diamond, large blue circle",
+    "large grey triangle, small grey cross",
+    "large cyan circle, large red circle, large green diamond, large red cross",
+    "small orange cross, large cyan circle, large blue cross",
+    "large purple triangle, large blue circle, small red triangle, small yellow diamond",
+    "small purple cross, large yellow square, large orange circle",
+    "small cyan cross, small orange diamond",
+    "small purple triangle, small purple diamond",
+    "small red diamond, large grey diamond, large green cross, small yellow diamond",
+    "large orange square, small cyan circle",
+    "large grey diamond, large blue diamond",
+    "large purple square, large orange circle, large purple square",
+    "large red cross, large purple triangle",
+    "small purple cross, large orange square, large orange circle, small green triangle",
+    "small blue cross, large red square",
+    "large blue cross, small green triangle, large orange triangle, small grey triangle",
+    "small red circle, large orange circle",
+)
 """Captions of the first 20 test items, by the shipped weights."""
 INPUTS = ("image_embeds", "input_ids", "past_keys", "past_values")
 OUTPUTS = ("logits", "keys", "values")
