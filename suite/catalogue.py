@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from suite.config import Config
-from suite.contracts import Advance, MethodCard, ModelCard, TargetCard
+from suite.contracts import BASELINE, Advance, MethodCard, ModelCard, TargetCard
 from suite.errors import PlugInError, UnknownName
 from suite.plan import Plan
 from suite.registry import Card, Registry
 from suite.store import Store
+from suite.summarize import newest_first
 
 
 def rows(registry: Registry, kind: str) -> list[dict[str, Any]]:
@@ -48,12 +49,28 @@ def plan_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
     return found
 
 
-def describe(registry: Registry, name: str) -> str:
-    """A card as text. Raises UnknownName, or the PlugInError of a plug-in that could not be read."""
+def find(registry: Registry, name: str) -> Card:
+    """The card of that name, of whichever kind. Raises UnknownName, or the PlugInError of a plug-in that could not be read."""
     for kind in ("model", "method", "target"):
         if name in registry.cards(kind) or any((e.kind, e.name) == (kind, name) for e in registry.broken):
-            return "\n".join(_lines(registry.find(kind, name)))
+            return registry.find(kind, name)
     raise UnknownName("model, method or target", name, [*registry.models, *registry.methods, *registry.targets])
+
+
+def describe(card: Card) -> str:
+    """A card as text."""
+    return "\n".join(_lines(card))
+
+
+def baseline_line(card: ModelCard, results: Path) -> str:
+    """The newest record of the uncompressed model, as text."""
+    fits = [r for r in newest_first(Store(results).records()) if (r.cell.model, r.cell.method) == (card.name, BASELINE)]
+    record = next((record for record in fits if record.accuracy is not None), None)
+    if record is None or record.accuracy is None:
+        return f"not measured yet: squeezemark run --models {card.name} --methods {BASELINE} --results {results}"
+    found = record.accuracy.metrics[record.accuracy.metric]
+    items = f"{record.accuracy.items:,} test items, {record.cell.tier} tier, {record.cell.target}"
+    return f"{record.accuracy.metric} {found.value:.3f} ({found.low:.3f} to {found.high:.3f}, 95 %; {items})"
 
 
 def _lines(card: Card) -> list[str]:

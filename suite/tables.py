@@ -1,11 +1,17 @@
 """Tables for a terminal."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 from rich.text import Text
 
 from suite.metrics import find
 from suite.sensitivity import Impact, Sensitivity
 from suite.summarize import Row
+
+if TYPE_CHECKING:
+    from suite.anatomy import Anatomy
 
 MARKS = {"worse": "red", "better": "green", "tie": "dim"}
 
@@ -38,3 +44,14 @@ def _cell(row: Row | None) -> Text:
     gap = row.difference
     mark = "≈ " if row.accuracy_verdict == "tie" else ""
     return Text.assemble((f"{mark}{gap.value:+.3f}", MARKS[row.accuracy_verdict]), (f"\n{gap.low:+.3f} to {gap.high:+.3f}", "dim"))
+
+
+def anatomy_table(parts: "Iterable[Anatomy]") -> Table:
+    """Components down; a dash where a figure is not to be had."""
+    table = Table(title="components, on the first call of a request", title_justify="left")
+    for column in ("component", "modality", "parameters", "multiply-accumulates", "activations"):
+        table.add_column(column, justify="left" if column in ("component", "modality") else "right")
+    for part in parts:
+        counts = (part.parameters, part.macs, part.activations)
+        table.add_row(part.component.name, part.component.modality, *("–" if count is None else f"{count:,}" for count in counts))
+    return table

@@ -1,8 +1,15 @@
 """Commands that look and change nothing: list, describe, doctor."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from suite.cli.options import discover, plug_ins, print_rows, report_broken
+from suite.errors import UsageError
+
+if TYPE_CHECKING:
+    from suite.contracts import ModelCard
 
 KINDS = {"models": "model", "methods": "method", "targets": "target"}
 
@@ -23,12 +30,43 @@ def list_command(kind: str | None, as_json: bool, plugins: tuple[str, ...], mode
 
 @click.command()
 @click.argument("name")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the records.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Of a model: writes a picture of sample inputs to this PNG file.")
 @plug_ins
-def describe(name: str, plugins: tuple[str, ...], model_files: tuple[str, ...]) -> None:
-    """Everything that the card of the model, method or target NAME says."""
-    from suite import catalogue
+def describe(name: str, results: Path, picture: Path | None, plugins: tuple[str, ...], model_files: tuple[str, ...]) -> None:
+    """Everything that the card of the model, method or target NAME says.
 
-    click.echo(catalogue.describe(discover(plugins, model_files), name))
+    Of a model also what it is made of, how good it is uncompressed, and a picture of what it is asked. NAME may be a model's file.
+    """
+    from suite import catalogue
+    from suite.contracts import ModelCard
+
+    if name.endswith(".py"):
+        name, model_files = Path(name).stem, (*model_files, name)
+    card = catalogue.find(discover(plugins, model_files), name)
+    click.echo(catalogue.describe(card))
+    if isinstance(card, ModelCard):
+        click.echo(f"\nbaseline  {catalogue.baseline_line(card, results)}\n")
+        _take_apart(card)
+    if picture is not None:
+        from suite import samples
+
+        if not isinstance(card, ModelCard):
+            raise UsageError(f"{name} is not a model: there is no sample input to draw.")
+        click.echo(f"sample inputs: {samples.draw(card, picture)}")
+
+
+def _take_apart(card: "ModelCard") -> None:
+    try:
+        from suite.anatomy import anatomy
+    except ImportError as error:  # someone who only reads results has no torch
+        click.echo(f"what it is made of: {error}; pip install 'squeezemark[run]' brings it", err=True)
+        return
+    from rich.console import Console
+
+    from suite.tables import anatomy_table
+
+    Console().print(anatomy_table(anatomy(card)))
 
 
 @click.command()
