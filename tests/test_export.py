@@ -1,0 +1,119 @@
+"""Components are exported with every named length dynamic, and only if their graph answers as their module does."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from suite.contracts import Component, Tensor
+from suite.errors import CellFailed
+from suite.export import answer, check_call, example, export
+
+JOIN = Component(
+    "decoder",
+    "decoder",
+    (Tensor("new", "float32", ("batch", "tokens", 4)), Tensor("past", "float32", ("batch", "past", 4)), Tensor("ids", "int64", ("batch",))),
+    (Tensor("sum", "float32", ("batch", 4)), Tensor("all", "float32", ("batch", "present", 4))),
+)
+CALLS = [
+    {"new": np.ones((1, 3, 4), np.float32), "past": np.zeros((1, 0, 4), np.float32), "ids": np.array([2])},
+    {"new": np.full((1, 1, 4), 2, np.float32), "past": np.full((1, 3, 4), 7, np.float32), "ids": np.array([0])},
+]
+
+
+class Join(nn.Module):
+    """Joins two sequences, as a KV cache does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(3, 4)
+
+    def forward(self, new, past, ids):
+        whole = torch.cat([past, new], 1)
+        return (whole * self.table(ids)[:, None]).sum(1), whole
+
+
+def test_an_example_has_a_length_of_its_own_for_each_name():
+    found = example(JOIN, CALLS)
+    assert {name: array.shape for name, array in found.items()} == {"new": (2, 3, 4), "past": (2, 4, 4), "ids": (2,)}
+    assert set(found["past"].ravel()) == {7}, "numbers that it is really fed"
+    assert found["ids"].tolist() == [2, 0]
+    assert not any(np.shares_memory(array, call[name]) for name, array in found.items() for call in CALLS)
+
+
+def test_two_calls_become_the_two_items_of_a_batch():
+    image = Component("vision", "vision", (Tensor("x", "float32", ("batch", 2)),), ())
+    assert example(image, [{"x": np.float32([[1, 2]])}, {"x": np.float32([[3, 4]])}])["x"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(("batch", "tokens", "past"), [(1, 1, 0), (1, 0, 5), (3, 2, 9), (2, 3, 4), (1, 1, 1)])
+def test_every_length_may_differ(batch, tokens, past, tmp_path):
+    module = Join()
+    export(module, JOIN, CALLS, tmp_path / "graph.onnx")
+    rng = np.random.default_rng(0)
+    feed = {name: rng.standard_normal((batch, length, 4)).astype(np.float32) for name, length in (("new", tokens), ("past", past))}
+    feed["ids"] = rng.integers(0, 3, batch)
+    wanted = answer(module, JOIN, feed)
+    found = onnxruntime.InferenceSession(tmp_path / "graph.onnx").run(None, feed)
+    for output, tensor in zip(found, JOIN.outputs, strict=True):
+        assert output.shape == wanted[tensor.name].shape
+        assert np.allclose(output, wanted[tensor.name], atol=1e-5)
+
+
+def test_a_component_whose_batch_is_always_one(tmp_path):
+    fixed = Component("vision", "vision", (Tensor("x", "float32", (1, 3)),), (Tensor("y", "float32", (1, 2)),))
+    export(nn.Linear(3, 2), fixed, [{"x": np.ones((1, 3), np.float32)}], tmp_path / "graph.onnx")
+    assert onnxruntime.InferenceSession(tmp_path / "graph.onnx").get_inputs()[0].shape == [1, 3]
+
+
+class Forgetful(nn.Module):
+    """Answers otherwise each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x + self.calls
+
+
+class Branching(nn.Module):
+    """Looks at its data, which no exporter can follow."""
+
+    def forward(self, x):
+        return x * 2 if bool(x.sum() > 0) else x
+
+
+PLAIN = Component("vision", "vision", (Tensor("x", "float32", ("batch", 3)),), (Tensor("y", "float32", ("batch", 3)),))
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [(Forgetful(), "does not answer as its torch module does"), (Branching(), "torch.onnx.export of 'vision' raised")],
+)
+def test_what_cannot_be_exported_faithfully(module, sentence, tmp_path):
+    with pytest.raises(CellFailed, match=sentence) as failed:
+        export(module, PLAIN, [{"x": np.ones((1, 3), np.float32)}], tmp_path / "graph.onnx")
+    assert failed.value.status == "export_failed"
+
+
+def test_outputs_that_the_card_does_not_name():
+    with pytest.raises(CellFailed, match="returns 1 outputs, its card names sum, all"):
+        answer(nn.Identity(), Component("decoder", "decoder", PLAIN.inputs, JOIN.outputs), {"x": np.ones((1, 3), np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ({}, "gets no 'x', which its card names"),
+        ({"x": np.ones((1, 3))}, r"is float64 \(1, 3\), and its card says float32 \(batch, 3\)"),
+        ({"x": np.ones((1, 4), np.float32)}, r"is float32 \(1, 4\), and its card says float32 \(batch, 3\)"),
+        ({"x": np.ones(3, np.float32)}, r"is float32 \(3\), and its card says"),
+    ],
+)
+def test_a_call_is_held_against_the_card(call, sentence):
+    check_call(PLAIN, PLAIN.inputs, {"x": np.ones((5, 3), np.float32)}, "invalid_output")
+    with pytest.raises(CellFailed, match=sentence):
+        check_call(PLAIN, PLAIN.inputs, call, "invalid_output")
