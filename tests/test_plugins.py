@@ -59,5 +59,7 @@ def test_what_importing_raises_is_raised(single):
 
 def test_a_process_that_is_told_the_paths_finds_the_same(single):
     file = single("single_d")
-    code = f"from suite import plugins; plugins.add({{'suite.models': [{str(file)!r}]}}); print(plugins.model_part('single_d', 'data').WORD)"
+    code = (
+        f"from suite import plugins; plugins.add({{'suite.models': [{str(file)!r}]}}); print(plugins.model_part('single_d', 'data').WORD)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "here\n"

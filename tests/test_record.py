@@ -9,12 +9,14 @@ import pytest
 
 from suite import measure
 from suite.record import SCHEMA, STATUSES, Accuracy, Artifact, Cost, Estimate, Latency, Record, decode, encode
-from suite.statistics import wilson
+from suite.statistics import share
 from suite.store import Store
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*.json"))
 TINY = GOLDEN / "tiny_matcher--dynamic_int8--per_channel--x86_cpu_ort--7102ccf09a37.json"
+
+WRITER = GOLDEN / "tiny_writer--dynamic_int8--per_channel--x86_cpu_ort--56d86bf1fad8.json"
 
 WRITTEN = {
     TINY.name: {
@@ -24,7 +26,15 @@ WRITTEN = {
         "speed_up": (0.8057653967417121, 0.7880344411890629, 0.8238953028584199),
         "shape": (3, 7, 40),
         "host": "AMD EPYC, 2 cores, Linux x86_64",
-    }
+    },
+    WRITER.name: {
+        "schema": 2,
+        "status": "ok",
+        "figures": {"token_accuracy": 0.9797777777777777, "own_metric": 0.9609037037037039, "bytes": 6330, "parameters": 2756},
+        "speed_up": (0.7354987180703927, 0.7202633683118695, 0.7510563331175262),
+        "shape": (3, 56, 40),
+        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+    },
 }
 """What each golden file said when it was written."""
 
@@ -56,9 +66,18 @@ def test_the_latency_of_a_golden_record_follows_from_its_raw_columns(path):
     columns = Store(GOLDEN).columns(record)
     assert columns["compressed_ns"].shape == WRITTEN[path.name]["shape"]
     again = measure.summarize(columns, record.latency.cpu_wall)
-    assert set(msgspec.to_builtins(again)) == set(msgspec.to_builtins(record.latency))
-    for name, value in msgspec.to_builtins(record.latency).items():
-        assert msgspec.to_builtins(again)[name] == (exactly(value) if value is not None else None), name
+    found, wanted = _flat(msgspec.to_builtins(again)), _flat(msgspec.to_builtins(record.latency))
+    assert set(found) == set(wanted)
+    for name, value in wanted.items():
+        assert found[name] == (exactly(value) if value is not None else None), name
+    assert (record.latency.tokens is None) == (path == TINY)
+
+
+def _flat(value, name=""):
+    """Every figure of nested objects, by its path."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {key: figure for inner, part in value.items() for key, figure in _flat(part, f"{name}/{inner}").items()}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -67,7 +86,7 @@ def test_the_accuracy_of_a_golden_record_follows_from_its_raw_columns(path):
     columns = Store(GOLDEN).columns(record)
     for metric, estimate in record.accuracy.metrics.items():
         assert columns[metric].size == record.accuracy.items
-        assert msgspec.to_builtins(wilson(columns[metric])) == exactly(msgspec.to_builtins(estimate))
+        assert msgspec.to_builtins(share(columns[metric])) == exactly(msgspec.to_builtins(estimate))
 
 
 def test_this_schema_has_a_golden_record():

@@ -50,7 +50,7 @@ def test_a_checkpoint_has_to_fit_exactly(change, sentence):
 @pytest.mark.parametrize("old", [True, False])
 def test_a_pickle_is_never_loaded(name, old, tmp_path):
     torch.save(TENSORS, tmp_path / name, _use_new_zipfile_serialization=not old)
-    with pytest.raises(CellFailed, match="are a pickle .* is never loaded; save them with safetensors"):
+    with pytest.raises(CellFailed, match=r"are a pickle .* is never loaded; save them with safetensors"):
         weights.read(tmp_path / name)
 
 
