@@ -15,7 +15,7 @@ from suite.contracts import Split
 from suite.export import export
 from suite.models import scene_vqa
 from suite.models.scene_vqa import data, network, task
-from suite.models.scene_vqa.questions import ANSWERS, ATTRIBUTES, LENGTH, MARGIN, VOCABULARY
+from suite.models.scene_vqa.questions import ATTRIBUTES, LENGTH, MARGIN, VOCABULARY
 from suite.models.scene_vqa.train import KINDS as TRAINING_KINDS
 from suite.models.scenes import COLOURS, SHAPES, SIZES, Thing, draw
 
@@ -68,10 +68,11 @@ def test_test_split_is_large_and_well_formed():
     assert inputs["input_ids"].dtype == np.int64
     assert (inputs["input_ids"] < len(VOCABULARY)).all()
     assert (inputs["input_ids"][:, 0] == 1).all()
-    assert labels["answer"].max() < len(ANSWERS)
+    assert labels["answer"].max() < len(task.ANSWERS)
     assert (np.bincount(inputs["scene"]) == len(task.KINDS)).all()
     assert len(VOCABULARY) == len(set(VOCABULARY))
-    assert len(ANSWERS) == scene_vqa.CARD.component("fusion").outputs[0].shape[1]
+    assert ("yes", "no", *map(str, range(7)), *ATTRIBUTES) == task.ANSWERS
+    assert len(task.ANSWERS) == scene_vqa.CARD.component("fusion").outputs[0].shape[1]
 
 
 def test_no_image_is_in_two_splits():

@@ -90,7 +90,13 @@ class Text:
 
 
 class Data(Protocol):
-    """The functions of a model's `data.py`. The same seed gives the same bytes on every platform. `exhibit` may be left out."""
+    """The functions of a model's `data.py`. The same seed gives the same bytes on every platform. Only `test` and `calibration` have to
+    be there.
+
+    The site shows what a compressed model forgot by calling these where no runtime and no torch are imported: this module must not need
+    them either. Without `exhibit` there is nothing to see of an item. `truths` and `answers` are those of `Task`, for a model whose words
+    take more than labels and numpy to know (a typeface, a word list); where `task.py` has them too, its own count.
+    """
 
     def test(self, seed: int) -> Split:
         """At least 2,000 items. Seed 0 is the published set; any other is as good and independent of it."""
@@ -101,12 +107,18 @@ class Data(Protocol):
     def exhibit(self, split: Split, index: int) -> "tuple[Picture | Sound | Text, ...]":
         """The inputs of item `index` as a person would take them in."""
 
+    def truths(self, labels: "Arrays") -> "Sequence[str]":
+        """What is right for each item, in words."""
+
+    def answers(self, labels: "Arrays", predictions: "Arrays") -> "Sequence[str]":
+        """What was predicted for each predicted item, in words."""
+
 
 class Task(Protocol):
     """The functions of a model's `task.py`: numpy glue around `run(component, inputs) -> outputs`, which knows no runtime.
 
-    Only `score` and `request` have to be there (`suite.glue` has the rest): without `truths` and `answers` a record's page has no
-    examples in words, and without `stream` a model is not timed token by token.
+    Only `score` and `request` have to be there (`suite.glue` has the rest): without `truths` and `answers`, here or in `data.py`,
+    a record's page has no examples in words, and without `stream` a model is not timed token by token.
     """
 
     def size(self, inputs: "Arrays") -> int:

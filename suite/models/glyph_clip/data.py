@@ -3,14 +3,29 @@
 No floating-point number is involved, so that neither a compiler nor a maths library can change a byte from one platform to another.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from suite.contracts import Split
+from suite.contracts import Picture, Split
 from suite.models.glyph_clip import SIDE
-from suite.models.glyph_clip.glyphs import CANVAS, TEST, TRAINING, VALIDATION, Array, Glyphs, classes, glyphs, groups, names, script, unseen
+from suite.models.glyph_clip.glyphs import (
+    CANVAS,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    Array,
+    Glyphs,
+    classes,
+    glyphs,
+    groups,
+    names,
+    script,
+    title,
+    unseen,
+)
 
 if TYPE_CHECKING:
     from suite.contracts import Arrays
@@ -138,3 +153,23 @@ def calibration(seed: int, items: int) -> "Arrays":
     draws = Draws(seed, 2)
     pool = glyphs(TRAINING)
     return {"images": distort(pool.bitmaps[draws.sample(len(pool.classes), items)], draws, MILD), "names": names()}
+
+
+def exhibit(split: Split, index: int) -> tuple[Picture, ...]:
+    """The image of an item."""
+    return (Picture("image", split.inputs["images"][index]),)
+
+
+def truths(labels: "Arrays") -> Sequence[str]:
+    """The character of each item and its name. Here, because it takes the typefaces to know which class is which."""
+    return _titles(labels["class"])
+
+
+def answers(labels: "Arrays", predictions: "Arrays") -> Sequence[str]:
+    """The character and the name that each predicted item was taken for."""
+    return _titles(predictions["best"][:, 0])
+
+
+def _titles(chosen: Array) -> list[str]:
+    every = [title(code) for code in classes()]
+    return [every[index] for index in chosen]

@@ -17,7 +17,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
-from suite.models.layers import PADDING
+from suite.models import PADDING
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -145,3 +145,8 @@ def script(code: int) -> str:
     if 0x2190 <= code <= 0x21FF:
         return "arrows"
     return "mathematics" if unicode.category(chr(code)) == "Sm" else "other"
+
+
+def title(code: int) -> str:
+    """A character and its Unicode name, as a person would look it up."""
+    return f"{chr(code)} {unicode.name(chr(code))}"

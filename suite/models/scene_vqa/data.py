@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from suite.contracts import Split
-from suite.models.scene_vqa.questions import ANSWER, Question, ask
+from suite.contracts import Picture, Split, Text
+from suite.models.scene_vqa.questions import ANSWER, Question, ask, spell
 from suite.models.scene_vqa.task import KINDS
 from suite.models.scenes import PUBLISHED, Array, Level, Thing, draw, scene
 
@@ -68,3 +68,9 @@ def calibration(seed: int, items: int) -> "Arrays":
     """Inputs alone, in distribution those of the end of training: one question each about `items` scenes, the types in turn."""
     drawn = take(items, "calibration", seed)
     return split([replace(example, questions=[example.questions[place % len(KINDS)]]) for place, example in enumerate(drawn)]).inputs
+
+
+def exhibit(split: Split, index: int) -> tuple[Picture, Text]:
+    """The image of an item, and what is asked about it."""
+    inputs = split.inputs
+    return Picture("image", inputs["images"][inputs["scene"][index]]), Text("question", spell(inputs["input_ids"][index]))

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from suite.models.scene_vqa.task import ANSWERS
 from suite.models.scenes import COLOURS, SHAPES, SIZES, Thing
 
 T = TypeVar("T")
@@ -29,7 +30,6 @@ TRIES: Final = 12
 PADDING, START = "<padding>", "<answer>"
 FRAME: Final = ["is", "there", "a", "how", "many", "objects", "object", "are", "what", "the", "of", "more", "than"]
 VOCABULARY: Final = (PADDING, START, *FRAME, *FAMILIES, *EXTREMES, *RELATIONS, *ATTRIBUTES)
-ANSWERS: Final = ("yes", "no", *map(str, range(7)), *ATTRIBUTES)
 TOKEN: Final = {word: token for token, word in enumerate(VOCABULARY)}
 ANSWER: Final = {word: index for index, word in enumerate(ANSWERS)}
 
@@ -46,6 +46,11 @@ class Question:
         """LENGTH token ids: the answer token, the words, padding."""
         ids = [TOKEN[START], *(TOKEN[word] for word in self.text)]
         return ids + [TOKEN[PADDING]] * (LENGTH - len(ids))
+
+
+def spell(ids: Sequence[int]) -> str:
+    """A question in words from its token ids: `how many red objects?`"""
+    return " ".join(VOCABULARY[token] for token in ids if VOCABULARY[token] not in (PADDING, START)) + "?"
 
 
 def _pick(rng: np.random.Generator, options: Sequence[T]) -> T:
