@@ -1,4 +1,4 @@
-"""Reads a store for the site: every record once, its raw columns once, and nothing that the columns do not bear out."""
+"""Reads a store for the site: every record, what pages need of its raw columns, and nothing that the columns do not bear out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,20 +17,16 @@ from suite.store import Store
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-TIMES = ("baseline_ns", "compressed_ns", "baseline_tokens", "compressed_tokens", "component:", "first_call:")
-"""How the columns of times begin."""
-
 
 @dataclass(frozen=True, slots=True)
 class Samples:
     """What is kept of a record's raw columns. hits: shape (items,), the headline metric, bool or float64.
 
-    slices: the columns of `suite.slices`; predictions: those that the model's glue made. Both have a row an item.
+    slices: the columns of `suite.slices`.
     """
 
     hits: Array | None = None
     slices: Mapping[str, Array] = field(default_factory=dict)
-    predictions: Mapping[str, Array] = field(default_factory=dict)
     strips: Strips | None = None
     histogram: Histogram | None = None
 
@@ -39,6 +35,7 @@ class Samples:
 class Evidence:
     """Records in the order of their names, what is kept of their columns, and what had to be left out."""
 
+    store: Store
     records: tuple[Record, ...]
     samples: Mapping[str, Samples]
     broken: tuple[BrokenRecord, ...]
@@ -47,6 +44,14 @@ class Evidence:
         """The headline column of a record, as `summarize` wants it."""
         hits = self.samples[record.name].hits
         return {} if record.accuracy is None or hits is None else {record.accuracy.metric: hits}
+
+    def predictions(self, record: Record) -> dict[str, Array]:
+        """What the model's glue made of its items, a row an item; read again, as a store may hold many. Raises BrokenRecord."""
+        known = record.accuracy
+        if known is None:
+            return {}
+        of_items = {name: array for name, array in self.store.columns(record).items() if array.shape[:1] == (known.items,)}
+        return {name: array for name, array in of_items.items() if name not in known.metrics and not name.startswith(PREFIX)}
 
 
 def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
@@ -63,7 +68,7 @@ def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
         except BrokenRecord as error:
             broken.append(error)
     ordered = tuple(records[name] for name in sorted(records))
-    return Evidence(ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
+    return Evidence(store, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
 
 
 def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[bytes, Array]) -> Samples:
@@ -87,22 +92,21 @@ def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[
 
 def _keep(record: Record, columns: Mapping[str, Array], known: dict[bytes, Array]) -> Samples:
     """Raises ValueError for columns of another shape than the record's figures need; KeyError for a missing one."""
-    hits, groups, predictions = None, {}, {}
+    hits, groups = None, {}
     if record.accuracy is not None:
         hits = columns[record.accuracy.metric]
         hits = hits if hits.dtype.kind == "f" else hits.astype(bool)
         if hits.shape != (record.accuracy.items,):
             raise ValueError(f"{hits.size} answers for {record.accuracy.items} items")
-        rows = {name: array for name, array in columns.items() if name not in record.accuracy.metrics and array.shape[:1] == hits.shape}
-        groups = {name: _shared(array, known) for name, array in rows.items() if name.startswith(PREFIX)}
-        predictions = {name: array.copy() for name, array in rows.items() if not name.startswith((PREFIX, *TIMES))}
+        of_items = {name: array for name, array in columns.items() if array.shape == hits.shape}
+        groups = {name: _shared(array, known) for name, array in of_items.items() if name.startswith(PREFIX)}
     if record.latency is None:
-        return Samples(hits, groups, predictions)
+        return Samples(hits, groups)
     old, new = columns["baseline_ns"], columns["compressed_ns"]
     if old.ndim != 3 or new.shape != old.shape or not old.size or min(old.min(), new.min()) <= 0:
         raise ValueError("timings that are not (launches, quads, calls) of positive times")
     drawn = strips(quad_log_ratios(old, new), record.latency.speed_up), histogram(old, new)
-    return Samples(hits, groups, predictions, *drawn)
+    return Samples(hits, groups, *drawn)
 
 
 def _shared(array: Array, known: dict[bytes, Array]) -> Array:

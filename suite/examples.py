@@ -16,7 +16,7 @@ import numpy as np
 
 from suite import arrays
 from suite.contracts import ModelCard, Picture, Skip, Sound, Split, Text
-from suite.evidence import Samples
+from suite.evidence import Evidence
 from suite.glue import Glue
 from suite.hashing import hash_arrays
 from suite.pages import slug
@@ -94,24 +94,25 @@ class Gallery:
     _sources: dict[tuple[str, int], Source | Skip] = field(default_factory=dict)
     _shown: dict[tuple[str, int], tuple[Shown, ...]] = field(default_factory=dict)
 
-    def of(self, record: Record, mine: Samples, baseline: Samples) -> Examples:
+    def of(self, record: Record, baseline: Record, evidence: Evidence) -> Examples:
         """The examples of a record beside its baseline, both on the same items."""
-        if mine.hits is None or baseline.hits is None or not mine.hits.dtype == baseline.hits.dtype == np.bool_:
+        new, old = (evidence.samples[of.name].hits for of in (record, baseline))
+        if new is None or old is None or not new.dtype == old.dtype == np.bool_:
             return Examples(reason="By its metric an item is not simply right or wrong, so none can be said to be forgotten.")
-        lost, gained = chosen(baseline.hits & ~mine.hits, FORGOTTEN), chosen(mine.hits & ~baseline.hits, GAINED)
+        lost, gained = chosen(old & ~new, FORGOTTEN), chosen(new & ~old, GAINED)
         if not lost and not gained:
             return Examples(reason="Not one item changed sides.")
         source = self._source(record)
         if isinstance(source, Skip):
             return Examples(reason=source.reason)
         try:
-            words = _words(source, mine, baseline)
-            forgotten, new = (tuple(self._example(source, words, item) for item in items) for items in (lost, gained))
+            words = _words(source, evidence.predictions(baseline), evidence.predictions(record))
+            forgotten, learnt = (tuple(self._example(source, words, item) for item in items) for items in (lost, gained))
         except Exception as error:  # the model's own functions, given what may be anybody's columns
             return Examples(reason=f"The model's own functions could not show them: {_said(error)}.")
-        if words is None and not any(example.things for example in (*forgotten, *new)):
+        if words is None and not any(example.things for example in (*forgotten, *learnt)):
             return Examples(reason="The model has neither exhibit() nor words for its items, so there is nothing to show of them.")
-        return Examples(forgotten, new)
+        return Examples(forgotten, learnt)
 
     def _example(self, source: Source, words: "Words | None", item: int) -> Example:
         key = source.folder, item
@@ -159,11 +160,11 @@ Words = tuple[list[str], list[str], list[str]]
 """What is right, what the baseline said and what the artifact said, item by item."""
 
 
-def _words(source: Source, mine: Samples, baseline: Samples) -> Words | None:
-    """None if the model has no words."""
+def _words(source: Source, old: Mapping[str, Array], new: Mapping[str, Array]) -> Words | None:
+    """From the predictions of the baseline and of the artifact; None if the model has no words."""
     for module in (source.task, source.data):
-        before = Glue(module).words(source.split.labels, baseline.predictions)
-        after = Glue(module).words(source.split.labels, mine.predictions)
+        before = Glue(module).words(source.split.labels, old)
+        after = Glue(module).words(source.split.labels, new)
         if before is not None and after is not None:
             return after[0], before[1], after[1]
     return None

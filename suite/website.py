@@ -161,7 +161,7 @@ class Site:
             "slices": slice_tables(found),
             "bars_from": bars_from(record.accuracy, baseline.record.accuracy if baseline else None),
             "worst": worst(found),
-            "examples": self.gallery.of(record, *pair) if pair else None,
+            "examples": self.gallery.of(record, baseline.record, self.evidence) if pair and baseline else None,
             "ranks_latency": self.cards.ranks_latency(record.cell.target),
             "file": slug(record.name),
         }

@@ -26,13 +26,14 @@ def test_what_is_kept_is_what_the_pages_need(few: tuple[Store, Evidence]) -> Non
         if record.status != "ok":
             assert kept.hits is None
             assert not kept.slices
+            assert evidence.predictions(record) == {}
             continue
         columns, metric = store.columns(record), record.accuracy.metric
         assert (kept.hits == columns[metric]).all()
         (name,) = kept.slices
         assert name == f"slice:{next(iter(record.accuracy.slices))}"
         assert (kept.slices[name] == columns[name]).all()
-        assert set(kept.predictions) == {"prediction"}, "neither times nor metrics"
+        assert set(evidence.predictions(record)) == {"prediction"}, "neither times nor metrics"
         assert (kept.strips is None) == (record.cell.component is not None)
 
 

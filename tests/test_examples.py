@@ -2,6 +2,7 @@
 
 import io
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from site_gallery import EVIL, ITEMS, NAME, RATE, answers, cards, content, exhib
 
 from suite import arrays, examples
 from suite.contracts import Picture, Sound, Split, Text
-from suite.evidence import Samples, collect
+from suite.evidence import Evidence, collect
 from suite.examples import FORGOTTEN, GAINED, Gallery, chosen, png, wav
 from suite.record import Record
 from suite.store import Store
@@ -25,18 +26,24 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return filled
 
 
-def look(store: Store, gallery: Gallery, variant: str = "local_50") -> tuple[Record, Samples, Samples, examples.Examples]:
-    """The examples of a variant, and what they are made of."""
+def known(store: Store, variant: str = "local_50") -> tuple[Record, Record, Evidence]:
+    """A variant, the baseline, and what is kept of them."""
     evidence = collect(store, cards())
     by_variant = {record.cell.variant: record for record in evidence.records}
-    record, mine, old = by_variant[variant], evidence.samples[by_variant[variant].name], evidence.samples[by_variant["fp32"].name]
-    return record, mine, old, gallery.of(record, mine, old)
+    return by_variant[variant], by_variant["fp32"], evidence
+
+
+def look(store: Store, gallery: Gallery, variant: str = "local_50") -> examples.Examples:
+    """The examples of a variant."""
+    return gallery.of(*known(store, variant))
 
 
 def test_forgotten_and_gained_are_what_the_columns_say(store: Store) -> None:
     with installed():
         gallery = Gallery(cards())
-        _, mine, old, found = look(store, gallery)
+        found = look(store, gallery)
+    record, baseline, evidence = known(store)
+    (mine, new), (old, before) = ((evidence.samples[of.name], evidence.predictions(of)) for of in (record, baseline))
     assert found.reason is None
     assert 0 < len(found.forgotten) <= FORGOTTEN
     assert len(found.gained) <= GAINED
@@ -44,8 +51,8 @@ def test_forgotten_and_gained_are_what_the_columns_say(store: Store) -> None:
     assert all(mine.hits[example.item] and not old.hits[example.item] for example in found.gained)
     for example in (*found.forgotten, *found.gained):
         assert example.truth == f"truth {example.item} {EVIL}"
-        assert example.before == f"answer {old.predictions['prediction'][example.item]} {EVIL}"
-        assert example.after == f"answer {mine.predictions['prediction'][example.item]} {EVIL}"
+        assert example.before == f"answer {before['prediction'][example.item]} {EVIL}"
+        assert example.after == f"answer {new['prediction'][example.item]} {EVIL}"
         picture, sound, text = example.things
         assert (picture.kind, picture.file, picture.width, picture.height) == ("picture", f"the_gallery/{example.item}-0.png", 9, 12)
         assert (sound.kind, sound.file) == ("sound", f"the_gallery/{example.item}-1.wav")
@@ -57,7 +64,7 @@ def test_forgotten_and_gained_are_what_the_columns_say(store: Store) -> None:
 def test_files_hold_the_items(store: Store) -> None:
     with installed():
         gallery = Gallery(cards())
-        item = look(store, gallery)[3].forgotten[0].item
+        item = look(store, gallery).forgotten[0].item
     picture = np.asarray(Image.open(io.BytesIO(gallery.files[f"the_gallery/{item}-0.png"])))
     assert (picture == split(0).inputs["images"][item]).all()
     with wave.open(io.BytesIO(gallery.files[f"the_gallery/{item}-1.wav"])) as sound:
@@ -80,16 +87,14 @@ def test_a_test_set_is_made_once_and_an_item_drawn_once(store: Store) -> None:
 
 def test_nothing_is_made_where_nothing_changed_sides(store: Store) -> None:
     with installed(test=lambda seed: 1 / 0):
-        evidence = collect(store, cards())
-        record = next(record for record in evidence.records if record.cell.variant == "fp32")
-        same = evidence.samples[record.name]
-        assert Gallery(cards()).of(record, same, same).reason == "Not one item changed sides."
+        _, baseline, evidence = known(store)
+        assert Gallery(cards()).of(baseline, baseline, evidence).reason == "Not one item changed sides."
 
 
 def test_a_metric_of_degrees_forgets_nothing(store: Store) -> None:
-    record, _, old, _ = look(store, Gallery({}))
-    degrees = Samples(hits=np.zeros(ITEMS))
-    assert "not simply right or wrong" in Gallery(cards()).of(record, degrees, old).reason
+    record, baseline, evidence = known(store)
+    samples = evidence.samples | {record.name: replace(evidence.samples[record.name], hits=np.zeros(ITEMS))}
+    assert "not simply right or wrong" in Gallery(cards()).of(record, baseline, replace(evidence, samples=samples)).reason
 
 
 def missing(seed: int) -> Split:
@@ -112,24 +117,24 @@ def missing(seed: int) -> Split:
 )
 def test_why_there_are_none_is_said(store: Store, functions: dict, reason: str) -> None:
     with installed(**functions):
-        found = look(store, Gallery(cards()))[3]
+        found = look(store, Gallery(cards()))
     assert reason in found.reason
     assert found.forgotten == found.gained == ()
 
 
 def test_a_model_that_is_gone_shows_nothing(store: Store) -> None:
     with installed():
-        assert "not part of this installation" in look(store, Gallery({}))[3].reason
-    assert "cannot be made here: ModuleNotFoundError" in look(store, Gallery(cards()))[3].reason
+        assert "not part of this installation" in look(store, Gallery({})).reason
+    assert "cannot be made here: ModuleNotFoundError" in look(store, Gallery(cards())).reason
 
 
 def test_words_or_pictures_alone_are_enough(store: Store) -> None:
     with installed(exhibit=None):
-        (example, *_) = look(store, Gallery(cards()))[3].forgotten
+        (example, *_) = look(store, Gallery(cards())).forgotten
         assert example.things == ()
         assert example.truth is not None
     with installed(answers=None):
-        (example, *_) = look(store, Gallery(cards()))[3].forgotten
+        (example, *_) = look(store, Gallery(cards())).forgotten
         assert len(example.things) == 3
         assert (example.truth, example.before, example.after) == (None, None, None)
 
@@ -145,7 +150,7 @@ def test_the_split_of_a_run_is_taken_if_it_is_the_right_one(store: Store, tmp_pa
     if damage == "cut":
         (folder / "inputs.npz").write_bytes((folder / "inputs.npz").read_bytes()[:100])
     with installed(test=lambda seed: (made.append(seed), split(seed))[1]):
-        found = look(store, Gallery(cards(), tmp_path))[3]
+        found = look(store, Gallery(cards(), tmp_path))
     assert found.reason is None
     assert made == ([] if damage is None else [0])
 
@@ -155,20 +160,20 @@ def test_seeds_have_folders_of_their_own(tmp_path: Path) -> None:
     fill(other, seed=7)
     with installed():
         gallery = Gallery(cards(), tmp_path / "nowhere")
-        assert look(other, gallery)[3].reason is None
+        assert look(other, gallery).reason is None
     assert all(file.startswith("the_gallery/seed-7/") for file in gallery.files)
 
 
 def test_records_of_two_test_sets_are_not_mixed_up(store: Store) -> None:
     with installed():
         gallery = Gallery(cards())
-        record, mine, old, found = look(store, gallery)
+        found, (record, baseline, evidence) = look(store, gallery), known(store)
         stale = msgspec.structs.replace(record, provenance=msgspec.structs.replace(record.provenance, test_sha256="f" * 64))
-        assert "is not the one of this record" in gallery.of(stale, mine, old).reason
+        assert "is not the one of this record" in gallery.of(stale, baseline, evidence).reason
         assert found.reason is None
         later = Gallery(cards())
-        assert "is not the one" in later.of(stale, mine, old).reason
-        assert later.of(record, mine, old).reason is None
+        assert "is not the one" in later.of(stale, baseline, evidence).reason
+        assert later.of(record, baseline, evidence).reason is None
 
 
 def test_the_hash_is_that_of_a_run(tmp_path: Path) -> None:
@@ -200,7 +205,7 @@ def test_sizes_are_bounded(store: Store) -> None:
     large = Picture("x" * 2000, np.zeros((2000, 30), np.uint8))
     with installed(exhibit=lambda made, index: (large, Text("t" * 2000, "y" * 10_000), *[Text("more", "")] * 9)):
         gallery = Gallery(cards())
-        things = look(store, gallery)[3].forgotten[0].things
+        things = look(store, gallery).forgotten[0].things
     assert (things[0].width, things[0].height) == (8, 500)
     assert len(things) == examples.THINGS
     assert max(len(text) for thing in things for text in (thing.title, thing.text)) == examples.LETTERS
