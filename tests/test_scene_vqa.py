@@ -245,3 +245,14 @@ def test_shipped_weights_answer_every_type_of_question():
     assert 0.85 <= correct.mean() <= 0.97
     for place, kind in enumerate(task.KINDS):
         assert correct[split.labels["kind"] == place].mean() > majority(kind) + 0.2
+
+
+def test_questions_and_answers_can_be_read():
+    example = data.take(1, "test", 0)[0]
+    split = data.split([example])
+    for index, question in enumerate(example.questions):
+        picture, text = data.exhibit(split, index)
+        assert (picture.pixels == example.image).all()
+        assert text.text == " ".join(question.text) + "?"
+    assert task.truths(split.labels) == [question.answer for question in example.questions]
+    assert task.answers({}, {"answer": np.array([1, 8, 9], np.int8)}) == ["no", "6", "red"]

@@ -23,7 +23,7 @@ from suite.models.glyph_clip.glyphs import (
     groups,
     names,
     script,
-    title,
+    titles,
     unseen,
 )
 
@@ -162,14 +162,9 @@ def exhibit(split: Split, index: int) -> tuple[Picture, ...]:
 
 def truths(labels: "Arrays") -> Sequence[str]:
     """The character of each item and its name. Here, because it takes the typefaces to know which class is which."""
-    return _titles(labels["class"])
+    return [titles()[right] for right in labels["class"]]
 
 
 def answers(labels: "Arrays", predictions: "Arrays") -> Sequence[str]:
     """The character and the name that each predicted item was taken for."""
-    return _titles(predictions["best"][:, 0])
-
-
-def _titles(chosen: Array) -> list[str]:
-    every = [title(code) for code in classes()]
-    return [every[index] for index in chosen]
+    return [titles()[taken] for taken in predictions["best"][:, 0]]

@@ -147,6 +147,7 @@ def script(code: int) -> str:
     return "mathematics" if unicode.category(chr(code)) == "Sm" else "other"
 
 
-def title(code: int) -> str:
-    """A character and its Unicode name, as a person would look it up."""
-    return f"{chr(code)} {unicode.name(chr(code))}"
+@cache
+def titles() -> tuple[str, ...]:
+    """The character of each class and its Unicode name, as a person would look it up."""
+    return tuple(f"{chr(code)} {unicode.name(chr(code))}" for code in classes())
