@@ -46,9 +46,10 @@ def check(registry: Registry, name: str, paths: Mapping[str, list[str]]) -> tupl
         findings += _light(workspace, name)
         findings += _functions(name)
         if not any(finding.bad for finding in findings if finding.check == "functions"):
-            findings += _examined(workspace, name)
-        if not any(finding.bad for finding in findings):
-            findings += _deployed(workspace, card, registry)
+            examined, items = _examined(workspace, name)
+            findings += examined
+            if not any(finding.bad for finding in findings):
+                findings += _deployed(workspace, card, registry, min(items, ITEMS))
     return (*findings, *_hints(name, card))
 
 
@@ -84,7 +85,7 @@ def _light(workspace: Workspace, name: str) -> Iterator[Finding]:
         yield Finding("light import", "wrong", error.reason)
         return
     if libraries:
-        words = f"importing it loads {', '.join(libraries)}, and a small board has numpy alone; import that inside the functions that use it"
+        words = f"importing it loads {', '.join(libraries)}, and a small board has numpy alone; import it in the functions that use it"
         yield Finding("light import", "wrong", words)
     else:
         yield Finding("light import", "ok", "its card and glue need numpy alone")
@@ -107,7 +108,8 @@ def _has(name: str, part: Part, function: str) -> bool:
         return True
 
 
-def _examined(workspace: Workspace, name: str) -> Iterator[Finding]:
+def _examined(workspace: Workspace, name: str) -> tuple[list[Finding], int]:
+    """What running the model's own code showed, and how many test items it has."""
     doing = ["starting"]
 
     def progress(done: int, total: int, text: str) -> None:
@@ -117,20 +119,17 @@ def _examined(workspace: Workspace, name: str) -> Iterator[Finding]:
         job = workspace.job("examine", model=name, out=str(workspace.folder))
         result = local.run("suite.examine", job, workspace.config.limits.compress_s, progress)
     except CellFailed as error:
-        yield Finding(doing[-1], "wrong", f"{error.status.replace('_', ' ')}: {error.reason}")
-        return
-    yield from msgspec.convert(result["findings"], list[Finding])
+        return [Finding(doing[-1], "wrong", f"{error.status.replace('_', ' ')}: {error.reason}")], 0
+    return msgspec.convert(result["findings"], list[Finding]), result["items"]
 
 
-def _deployed(workspace: Workspace, card: ModelCard, registry: Registry) -> Iterator[Finding]:
+def _deployed(workspace: Workspace, card: ModelCard, registry: Registry, items: int) -> Iterator[Finding]:
     """The exported model in the light worker, as a run evaluates it."""
     target = next((target for name, target in registry.targets.items() if registry.probes[name]() is None), None)
     if target is None:
         yield Finding("light worker", "skipped", "no target runs on this machine; squeezemark doctor says why")
         return
     folder, out = workspace.folder, workspace.folder / "predictions.npz"
-    labels = arrays.load(folder / "labels.npz")
-    items = min(ITEMS, *map(len, labels.values()))
     job = workspace.job(
         "evaluate", model=card.name, target=target.name, settings=dict(target.settings), inputs=str(folder / "inputs.npz"), items=items,
         out=str(out), compressed={component.name: str(folder / f"{component.name}.onnx") for component in card.components},
@@ -139,7 +138,7 @@ def _deployed(workspace: Workspace, card: ModelCard, registry: Registry) -> Iter
         seconds = local.run("suite.worker", job, workspace.config.limits.evaluate_s, _quiet)["seconds"]
         found = arrays.load(out)
         predictions = {name.partition(":")[2]: array for name, array in found.items() if name.startswith("prediction:")}
-        accuracy, _ = evaluate.score(card, labels, predictions, seconds)
+        accuracy, _ = evaluate.score(card, arrays.load(folder / "labels.npz"), predictions, seconds)
     except CellFailed as error:
         yield Finding("light worker", "wrong", error.reason)
         return
@@ -149,7 +148,7 @@ def _deployed(workspace: Workspace, card: ModelCard, registry: Registry) -> Iter
     if got.low > card.chance:
         yield Finding("above chance", "ok", words)
     else:
-        yield Finding("above chance", "warning", f"{words}: compressing it can show nothing; are weights, inputs and labels those of the card?")
+        yield Finding("above chance", "warning", f"{words}: nothing can be lost; do weights, inputs and labels belong together?")
 
 
 def _hints(name: str, card: ModelCard) -> Iterator[Finding]:

@@ -56,12 +56,13 @@ def examine(job: Job, progress: Progress) -> dict[str, Any]:
     findings: list[Finding] = []
     for done, (check, (step, needs)) in enumerate(STEPS.items()):
         progress(done, len(STEPS), check)
-        missing = [need for need in needs if any(finding.bad or finding.state == "skipped" for finding in findings if finding.check == need)]
+        failed = {finding.check for finding in findings if finding.bad or finding.state == "skipped"}
+        missing = [need for need in needs if need in failed]
         if missing:
             findings.append(Finding(check, "skipped", f"needs what failed: {', '.join(missing)}"))
         else:
             findings += _tried(check, step(subject))
-    return {"findings": msgspec.to_builtins(findings)}
+    return {"findings": msgspec.to_builtins(findings), "items": subject.items}
 
 
 def _tried(check: str, found: Iterator[tuple[Any, str]]) -> Iterator[Finding]:
@@ -133,7 +134,8 @@ def _glue(subject: Subject) -> Iterator[tuple[str, str]]:
         called.add(name)
         return known(name, inputs)
 
-    glue, inputs, told = subject.glue, subject.split.inputs, []
+    glue, inputs = subject.glue, subject.split.inputs
+    told: list[int] = []
     subject.predictions = glue.predict(inputs, subject.tried, run, told.append)
     if not told:
         yield "hint", "predict() never calls advance(items done): a long evaluation shows no progress"

@@ -21,7 +21,7 @@ Paths = Mapping[str, Sequence[str]]
 class _Source(SourceFileLoader):
     """Reads a file as it is now: no bytecode is kept beside it, which an edit within the same second would leave in force."""
 
-    def path_stats(self, path: str) -> NoReturn:  # type: ignore[override]
+    def path_stats(self, path: str) -> NoReturn:
         raise OSError
 
 

@@ -90,7 +90,7 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
 def answer(job: Job, progress: Progress) -> dict[str, Any]:
     """The outputs of each component for the inputs in `job["calls"]` (`component.tensor`, as in what it writes to `job["out"]`)."""
     run, calls = _finite(_runner(job, "compressed").run), arrays.load(job["calls"])
-    found = {}
+    found: dict[str, Array] = {}
     for component in job["compressed"]:
         feed = {name.partition(".")[2]: array for name, array in calls.items() if name.partition(".")[0] == component}
         found |= {f"{component}.{name}": array for name, array in run(component, feed).items()}

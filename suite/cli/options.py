@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from suite.config import Config
+    from suite.plan import Plan
     from suite.registry import Registry
 
 
@@ -88,6 +89,14 @@ def one_model(model: str, plugins: Iterable[str], model_files: Iterable[str]) ->
     found, name = registry.usable(registry.discover(), files), Path(model).stem if is_file else model
     found.find("model", name)
     return name, found, paths
+
+
+def planned(config: "Config", registry: "Registry") -> "Plan":
+    """The cells that the config asks for, on this machine."""
+    from suite import environment
+    from suite.plan import plan
+
+    return plan(config, registry, environment.read().host, environment.library_versions())
 
 
 def report_broken(registry: "Registry") -> bool:

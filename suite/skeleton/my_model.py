@@ -176,27 +176,25 @@ def exhibit(split: Split, index: int) -> tuple[Picture | Text, ...]:
 def train(out: Path, advance: Advance) -> dict[str, float]:
     """Writes the weights into the folder `out`. In closed form: random features, then ridge regression onto a code of each caption."""
     import torch
-    from torch import nn
 
     torch.manual_seed(0)
     network = build()
     inputs, words = draw(2, 0, 6000)
-    codes = np.random.default_rng(0).choice(np.float32([-1, 1]), (len(SIZES), len(WORDS), WIDTH))[words[:, 0], words[:, 1]]
+    rng = np.random.default_rng(0)
+    codes = (2 * rng.integers(0, 2, (len(SIZES), len(WORDS), WIDTH)) - 1)[words[:, 0], words[:, 1]]
     pixels = (inputs["pictures"][:, None] / np.float32(255)).astype(np.float32)
-    for done, (name, fed) in enumerate((("vision", pixels), ("text", words)), 1):
-        part: nn.Sequential = network[name]  # type: ignore[assignment]
-        with torch.no_grad():
-            if name == "vision":
-                seen = part[0](torch.from_numpy(fed))
-                part[1].running_mean, part[1].running_var = seen.mean((0, 2, 3)), seen.var((0, 2, 3))  # type: ignore[assignment]
-            features = part[:-1](torch.from_numpy(fed)).double().numpy()
+    with torch.no_grad():
+        seen = network["vision"][0](torch.from_numpy(pixels))  # type: ignore[index]
+        network["vision"][1].running_mean.copy_(seen.mean((0, 2, 3)))  # type: ignore[index]
+        network["vision"][1].running_var.copy_(seen.var((0, 2, 3)))  # type: ignore[index]
+        for done, (name, fed) in enumerate((("vision", pixels), ("text", words)), 1):
+            features = network[name][:-1](torch.from_numpy(fed)).double().numpy()  # type: ignore[index]
             features = np.concatenate([features, np.ones((len(features), 1))], 1)
-            found = np.linalg.solve(features.T @ features + np.eye(features.shape[1]), features.T @ codes).astype(np.float32)
-            part[-1].weight.copy_(torch.from_numpy(found[:-1].T))  # type: ignore[operator]
-            part[-1].bias.copy_(torch.from_numpy(found[-1]))  # type: ignore[operator]
-        advance(done, 2, f"fitted {name}")
+            head = np.linalg.solve(features.T @ features + np.eye(features.shape[1]), features.T @ codes).T
+            network[name][-1].weight.copy_(torch.from_numpy(head[:, :-1]))  # type: ignore[index]
+            network[name][-1].bias.copy_(torch.from_numpy(head[:, -1]))  # type: ignore[index]
+            advance(done, 2, f"fitted {name}")
+        error = np.square(network["vision"](torch.from_numpy(pixels)).numpy() - codes).mean()
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     np.savez(out / CARD.files[0], allow_pickle=False, **arrays)
-    with torch.no_grad():
-        error = (network["vision"](torch.from_numpy(pixels)) - torch.from_numpy(codes)).square().mean()
     return {"squared_error": float(error)}
