@@ -46,7 +46,7 @@ class Glue:
             found = self.module.score(labels, predictions)
         except IndexError as error:
             raise CellFailed(
-                "invalid_output", f"scoring the predictions raised IndexError ({error}): a label or a prediction is out of range"
+                "invalid_output", f"scoring the predictions raised IndexError: {error}; a label or a prediction is out of range"
             ) from error
         except Exception as error:
             raise CellFailed("invalid_output", f"scoring the predictions raised {type(error).__name__}: {error}") from error
@@ -85,7 +85,7 @@ def _answer(found: Any) -> "dict[str, Array]":
         raise CellFailed("invalid_output", f"the glue's request() answers with {_kind(found)}, not with arrays by name")
     answer = {name: np.asarray(array) for name, array in found.items()}
     for name, array in answer.items():
-        _check_numbers(f"the glue's request() answers {name!r}", array)
+        _check_numbers(f"the answer {name!r} of the glue's request()", array)
     return answer
 
 
@@ -95,9 +95,9 @@ def _kind(found: Any) -> str:
 
 def _check_numbers(what: str, array: "Array") -> None:
     if array.dtype.kind not in "biuf":
-        raise CellFailed("invalid_output", f"{what} as {array.dtype}, not as an array of numbers; words belong into answers()")
+        raise CellFailed("invalid_output", f"{what} is not an array of numbers but of {array.dtype}; words belong into answers()")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise CellFailed("invalid_output", f"{what} with NaN or infinity")
+        raise CellFailed("invalid_output", f"{what} has NaN or infinity in it")
 
 
 def _two(shapes: set[Any]) -> str:
@@ -111,8 +111,8 @@ def _columns(found: Any, items: int) -> "dict[str, Array]":
         )
     for name, column in found.items():
         if not isinstance(column, np.ndarray):
-            raise CellFailed("invalid_output", f"the glue predicts {name!r} as {type(column).__name__}, not as an array of numbers")
-        _check_numbers(f"the glue predicts {name!r}", column)
+            raise CellFailed("invalid_output", f"the glue's prediction {name!r} is not an array of numbers but {type(column).__name__}")
+        _check_numbers(f"the glue's prediction {name!r}", column)
         if len(column) != items:
             raise CellFailed("invalid_output", f"the glue's prediction {name!r} has {len(column)} rows for {items} items")
     return dict(found)
