@@ -32,7 +32,7 @@ class Glue:
             return _columns(self.module.predict(inputs, items, run, advance), items)
         rows = []
         for index in range(items):
-            rows.append({name: np.asarray(array) for name, array in self.module.request(inputs, index, run).items()})
+            rows.append(self.request(inputs, index, run))
             advance(index + 1)
         shapes = {tuple((name, array.shape) for name, array in row.items()) for row in rows}
         if len(shapes) > 1:
@@ -44,6 +44,10 @@ class Glue:
         items = len(next(iter(predictions.values())))
         try:
             found = self.module.score(labels, predictions)
+        except IndexError as error:
+            raise CellFailed(
+                "invalid_output", f"scoring the predictions raised IndexError: {error}; a label or a prediction is out of range"
+            ) from error
         except Exception as error:
             raise CellFailed("invalid_output", f"scoring the predictions raised {type(error).__name__}: {error}") from error
         return {metric: _column(found, metric, items) for metric in metrics}
@@ -55,9 +59,8 @@ class Glue:
         return found
 
     def request(self, inputs: "Arrays", index: int, run: "Run") -> "Mapping[str, Array]":
-        """One request; the index may lie beyond the last item, and then starts again."""
-        answer: Mapping[str, Array] = self.module.request(inputs, index % self.size(inputs), run)
-        return answer
+        """One request; the index may lie beyond the last item, and then starts again. Raises CellFailed for no answer, or no number."""
+        return _answer(self.module.request(inputs, index % self.size(inputs), run))
 
     @property
     def streams(self) -> bool:
@@ -77,6 +80,26 @@ class Glue:
         return list(map(str, self.module.truths(labels)))[: len(given)], given
 
 
+def _answer(found: Any) -> "dict[str, Array]":
+    if not isinstance(found, Mapping) or not found:
+        raise CellFailed("invalid_output", f"the glue's request() answers with {_kind(found)}, not with arrays by name")
+    answer = {name: np.asarray(array) for name, array in found.items()}
+    for name, array in answer.items():
+        _check_numbers(f"the answer {name!r} of the glue's request()", array)
+    return answer
+
+
+def _kind(found: Any) -> str:
+    return "nothing" if found is None or isinstance(found, Mapping) else type(found).__name__
+
+
+def _check_numbers(what: str, array: "Array") -> None:
+    if array.dtype.kind not in "biuf":
+        raise CellFailed("invalid_output", f"{what} is not an array of numbers but of {array.dtype}; words belong into answers()")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise CellFailed("invalid_output", f"{what} has NaN or infinity in it")
+
+
 def _two(shapes: set[Any]) -> str:
     return " and ".join(sorted(", ".join(f"{name} {shape}" for name, shape in row) for row in shapes)[:2])
 
@@ -87,8 +110,9 @@ def _columns(found: Any, items: int) -> "dict[str, Array]":
             "invalid_output", "the glue predicts nothing: predict() returns a column of numbers by name, and so does request()"
         )
     for name, column in found.items():
-        if not isinstance(column, np.ndarray) or column.dtype.kind not in "biuf":
-            raise CellFailed("invalid_output", f"the glue's prediction {name!r} is not an array of numbers; words belong into answers()")
+        if not isinstance(column, np.ndarray):
+            raise CellFailed("invalid_output", f"the glue's prediction {name!r} is not an array of numbers but {type(column).__name__}")
+        _check_numbers(f"the glue's prediction {name!r}", column)
         if len(column) != items:
             raise CellFailed("invalid_output", f"the glue's prediction {name!r} has {len(column)} rows for {items} items")
     return dict(found)

@@ -1,11 +1,13 @@
 """Runs artifacts on a target, `python -m suite.worker`: needs numpy, the target's runtime, and the model's `task.py`.
 
-Jobs (see `suite.protocol`): `evaluate` writes predictions, `measure` times the artifact against its baseline.
+Jobs (see `suite.protocol`): `evaluate` writes predictions, `measure` times the artifact against its baseline, `answer` writes what
+each component answers to a call of its own, `imports` says which libraries the model's glue brings.
 """
 
 import gc
 import importlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 from suite import arrays
 from suite.errors import CellFailed
 from suite.glue import Glue
-from suite.plugins import model_part
+from suite.plugins import Part, model_part
 from suite.protocol import Job, Progress, serve
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,6 +28,7 @@ Call = Callable[[int], object]
 Stream = Callable[[int], Iterable[object]]
 Timed = Callable[[Any, range, int], list[Any]]
 
+PARTS: tuple[Part, ...] = ("card", "task")
 SIDES = ("baseline", "compressed")
 REFERENCES = 16
 """Requests whose outputs the timed run must repeat."""
@@ -84,6 +87,26 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
         found |= {f"{kind}:{side}:{name}": array for (kind, name), array in _components(glue, inputs, runs[side]).items()}
     arrays.save(job["out"], found)
     return {"calls": calls, "quads": len(times[0]), "cpu_wall": busy}
+
+
+def answer(job: Job, progress: Progress) -> dict[str, Any]:
+    """The outputs of each component for the inputs in `job["calls"]` (`component.tensor`, as in what it writes to `job["out"]`)."""
+    run, calls = _finite(_runner(job, "compressed").run), arrays.load(job["calls"])
+    found: dict[str, Array] = {}
+    for component in job["compressed"]:
+        feed = {name.partition(".")[2]: array for name, array in calls.items() if name.partition(".")[0] == component}
+        found |= {f"{component}.{name}": array for name, array in run(component, feed).items()}
+    np.savez(job["out"], allow_pickle=False, **found)
+    return {}
+
+
+def imports(job: Job, progress: Progress) -> dict[str, Any]:
+    """Libraries besides numpy that reading the model's card and glue loads: a small board does not have them."""
+    before = set(sys.modules)
+    for part in PARTS:
+        model_part(str(job["model"]), part)
+    loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+    return {"libraries": sorted(loaded - set(sys.stdlib_module_names) - {"suite", "numpy"})}
 
 
 def block(call: Call, indices: range, dropped: int) -> list[int]:
@@ -195,4 +218,4 @@ def _stay_on_one_core(threads: int) -> None:
 
 
 if __name__ == "__main__":
-    serve({"evaluate": evaluate, "measure": measure}, "invalid_output")
+    serve({"evaluate": evaluate, "measure": measure, "answer": answer, "imports": imports}, "invalid_output")
