@@ -1,5 +1,6 @@
 """From a torch module to ONNX: one graph per component, every named length dynamic, nothing of this machine in it."""
 
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,8 +33,7 @@ def export(module: torch.nn.Module, component: Component, calls: Sequence[Arrays
     try:
         _export(module.eval(), component, given, path)
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]
-        raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} raised {type(error).__name__}: {lines[0]}") from error
+        raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} raised {_root(error)}") from error
     strip(path)
     _check_parity(module, component, [calls[0], calls[-1], given], path)
 
@@ -52,16 +52,25 @@ def example(component: Component, calls: Sequence[Arrays]) -> dict[str, Array]:
     return found
 
 
+def _root(error: BaseException) -> str:
+    """The error that an exporter's own errors only pass on: its type and its first line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
 def _names(component: Component) -> Iterator[str]:
     """The named lengths of its inputs, each once, the batch first."""
     names = dict.fromkeys(size for tensor in component.inputs for size in tensor.shape if isinstance(size, str))
     yield from sorted(names, key=lambda name: name != BATCH)
 
 
-def _dimensions(component: Component) -> list[dict[int, Any]]:
-    """Of each input: axis -> what the exporter calls its length. A batch has items; anything else may be empty."""
+def _dimensions(module: torch.nn.Module, component: Component) -> dict[str, Any]:
+    """Of each argument of `forward`: axis -> what the exporter calls its length. A batch has items; anything else may be empty."""
     known = {name: torch.export.Dim(name, min=1 if name == BATCH else 0, max=LONGEST) for name in _names(component)}
-    return [{axis: known[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)} for tensor in component.inputs]
+    found = [{axis: known[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)} for tensor in component.inputs]
+    return inspect.signature(module.forward).bind(*found).arguments
 
 
 def _export(module: torch.nn.Module, component: Component, given: Arrays, path: Path) -> None:
@@ -74,7 +83,7 @@ def _export(module: torch.nn.Module, component: Component, given: Arrays, path: 
             str(path),
             input_names=[tensor.name for tensor in component.inputs],
             output_names=[tensor.name for tensor in component.outputs],
-            dynamic_shapes=tuple(_dimensions(component)),
+            dynamic_shapes=_dimensions(module, component),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

@@ -1,7 +1,7 @@
 """The constants of an ONNX model as they are stored: what each is worth in bits, elements and zeros, quantized or not."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,9 @@ _LAYERS = {"MatMul": 1, "Gemm": 1, "Conv": 1, "MatMulNBits": 1} | {
 }
 """Operators with a weight, in floating point or quantized -> the input that it is."""
 
+CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "QLinearConv"})
+"""Those of them that a claim about Conv is about; the others are about MatMul and Gemm, which runtimes turn into each other."""
+
 _PASSED = frozenset({"DequantizeLinear", "Cast", "Transpose", "Identity"})
 """Operators through which a weight reaches its layer as it is."""
 
@@ -66,13 +69,14 @@ def constants(model: onnx.ModelProto) -> dict[str, Constant]:
     return result
 
 
-def weights(model: onnx.ModelProto) -> list[Constant]:
-    """The constant weights of the layers MatMul, Gemm and Conv, in floating point or quantized, each once."""
+def weights(model: onnx.ModelProto, layers: Collection[str] = ("MatMul", "Gemm", "Conv")) -> list[Constant]:
+    """The constant weights of these layers (MatMul, Gemm, Conv), in floating point or quantized, each once."""
+    wanted = {name for name in _LAYERS if ("Conv" in layers if name in CONVOLUTIONS else {"MatMul", "Gemm"} & set(layers))}
     known = constants(model)
     sources = {node.output[0]: node.input[0] for node in nodes(model) if node.op_type in _PASSED}
     found = {}
     for node in nodes(model):
-        name = node.input[_LAYERS[node.op_type]] if node.op_type in _LAYERS else ""
+        name = node.input[_LAYERS[node.op_type]] if node.op_type in wanted else ""
         while name not in known and name in sources:
             name = sources[name]
         if name in known and len(known[name].shape) > 1:

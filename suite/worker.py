@@ -34,8 +34,8 @@ REFERENCES = 16
 """Requests whose outputs the timed run must repeat."""
 CALLS, DROPPED = 20, 3
 """Timed calls of a block, and those before them that are not timed: each side finds the caches full of the other's weights."""
-SLOWEST_BLOCK_S = 0.5
-"""Blocks of a model so slow that 20 calls would take longer hold fewer calls (at least 3)."""
+QUADS = 3
+"""ABBA quads of a launch at least. Blocks of a model so slow that they would outlast the launch hold fewer calls (3 at least)."""
 TOLERANCE = 1e-3
 TOKEN_QUADS = 3
 """ABBA quads of a launch in which each token's time is taken, besides those of whole requests."""
@@ -69,7 +69,9 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     runs = {side: _runner(job, side).run for side in SIDES}
     baseline, compressed = (_call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
     _check_outputs(job, glue, inputs, runs["compressed"])
-    calls, quads = (int(job["calls"]), int(job["quads"])) if job.get("quads") else (_block_length(baseline, compressed), 0)
+    calls, quads = (
+        (int(job["calls"]), int(job["quads"])) if job.get("quads") else (_block_length(float(job["seconds"]), baseline, compressed), 0)
+    )
     gc.collect()
     gc.disable()
     wall, cpu = now(), time.process_time_ns()
@@ -134,7 +136,7 @@ def _quads(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int,
     old: list[list[Any]] = []
     new: list[list[Any]] = []
     end = now() + int(seconds * 1e9)
-    while len(old) < (quads or 3) or (not quads and now() < end):
+    while len(old) < (quads or QUADS) or (not quads and now() < end):
         first = range(len(old) * (calls + DROPPED), (len(old) + 1) * (calls + DROPPED))
         second = range(first.stop, first.stop + calls + DROPPED)
         a, b = timed(baseline, first, DROPPED), timed(compressed, first, DROPPED)
@@ -144,10 +146,10 @@ def _quads(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int,
     return np.array(old, np.int64), np.array(new, np.int64)
 
 
-def _block_length(*sides: Call) -> int:
-    """Calls of a block: CALLS, or fewer for a slow model."""
-    slowest = max(np.median(block(side, range(5), 2)) for side in sides)
-    return int(np.clip(SLOWEST_BLOCK_S * 1e9 / slowest, 3, CALLS))
+def _block_length(seconds: float, *sides: Call) -> int:
+    """Calls of a block: CALLS, or as many as let QUADS quads of both sides fit into a launch."""
+    together = sum(np.median(block(side, range(5), 2)) for side in sides)
+    return int(np.clip(seconds * 1e9 / (2 * QUADS * together) - DROPPED, 3, CALLS))
 
 
 def _components(glue: Glue, inputs: Arrays, run: Run) -> dict[tuple[str, str], Array]:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import psutil
 
 from suite import arrays
 from suite.config import Config
-from suite.errors import NotWritable
+from suite.errors import CellFailed, NotWritable
 from suite.executors import local
 from suite.protocol import Progress
 
@@ -49,6 +49,8 @@ class Workspace:
     folder: Path
     config: Config
     paths: Mapping[str, list[str]]
+    failures: dict[str, CellFailed] = field(default_factory=dict)
+    """What could not be prepared, so that it is not tried again for every cell."""
 
     def job(self, do: str, **facts: Any) -> dict[str, Any]:
         """A job with what every process needs to know."""
@@ -78,11 +80,17 @@ class Workspace:
 
     def _prepared(self, name: str, job: dict[str, Any], progress: Progress) -> Path:
         done = self._made() / name
+        if name in self.failures:
+            raise self.failures[name]
         if not done.is_dir():
             with tempfile.TemporaryDirectory(dir=self.folder, prefix="prepare-") as room:
                 part = Path(room) / name
                 part.mkdir()
-                local.run("suite.prepare", job | {"out": str(part)}, self.config.limits.compress_s, progress)
+                try:
+                    local.run("suite.prepare", job | {"out": str(part)}, self.config.limits.compress_s, progress)
+                except CellFailed as failure:
+                    self.failures[name] = failure
+                    raise
                 part.rename(done)
         return done
 

@@ -58,7 +58,7 @@ def test_honest_claims_hold_and_those_of_a_method_that_did_nothing_fail(
     [
         ("dynamic_int8", INT8, Claims(weight_bits=8)),
         ("dynamic_int8", INT8, Claims(operators=("MatMulInteger",))),
-        ("svd_low_rank", {"keep": 0.5}, Claims(parameters=0.5)),
+        ("svd_low_rank", {"keep": 0.5}, Claims(parameters=0.5, coverage=0.9)),
         ("magnitude_pruning", LOCAL, Claims(sparsity=0.5)),
     ],
 )
@@ -92,7 +92,7 @@ def test_one_small_weight_made_smaller_does_not_bear_out_the_claim(tmp_path: Pat
     after = chain(arrays(before)["w0"], arrays(before)["w1"], left, right)
     found = check(Claims(parameters=0.5), {"v": after}, {"v": before}, tmp_path)["parameters"]
     assert not found.holds
-    assert found.realised == "48.3 % left of 4.3 % in v"
+    assert found.realised == "48.3 % left of 4.3 %"
     assert check(Claims(parameters=0.5, coverage=0.04), {"v": after}, {"v": before}, tmp_path)["parameters"].holds
 
 
@@ -100,8 +100,34 @@ def test_smaller_layers_bear_out_their_claim(tmp_path: Path) -> None:
     """As width pruning leaves them: a quarter of the units between two layers is gone, a third layer is as it was."""
     before, after = baseline(), chain(random(64, 72), random(72, 48), random(48, 10))
     found = check(Claims(parameters=0.75), {"v": after}, {"v": before}, tmp_path)["parameters"]
-    assert (found.holds, found.realised) == (True, "75.0 % left of 95.7 % in v")
+    assert (found.holds, found.realised) == (True, "75.0 % left of 95.7 %")
     assert not check(Claims(parameters=0.5), {"v": after}, {"v": before}, tmp_path)["parameters"].holds
+
+
+def test_a_claim_is_about_the_layers_that_it_names(tmp_path: Path) -> None:
+    """MatMul alone is quantized: what is claimed of it holds, the same of convolutions does not, nor of a graph that has none."""
+    kernels = model(
+        [
+            helper.make_node("Conv", ["x", "k"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+            helper.make_node("ReduceMean", ["c", "axes"], ["m"], keepdims=0),
+            helper.make_node("MatMul", ["m", "w"], ["y"]),
+        ],
+        {"k": random(64, 3, 3, 3), "axes": np.array([2, 3]), "w": random(64, 10)},
+        (1, 3, 8, 8),
+        (1, 10),
+    )
+    before = {"vision": kernels}
+    after = apply("dynamic_int8", before, tmp_path, **INT8)
+    linear, every, convolutions = (
+        check(Claims(layers=layers, weight_bits=8, coverage=0.9), after, before, tmp_path)["weight bits"]
+        for layers in (("MatMul", "Gemm"), ("MatMul", "Gemm", "Conv"), ("Conv",))
+    )
+    assert (linear.holds, linear.claimed) == (True, "8 bits or fewer for 90.0 % of the weights of MatMul and Gemm")
+    assert (every.holds, every.realised) == (False, f"{100 * 640 / (640 + 1728):.1f} % of vision")
+    assert (convolutions.holds, convolutions.realised) == (False, "0.0 % of vision")
+    plain = {"text": baseline()}
+    nothing = check(Claims(layers=("Conv",), weight_bits=8), plain, plain, tmp_path)["weight bits"]
+    assert (nothing.holds, nothing.realised) == (False, "no such weight")
 
 
 @pytest.mark.parametrize(("method", "parameters"), [("dynamic_int8", INT8), ("int4_rtn", INT4)])

@@ -67,6 +67,20 @@ def test_a_component_whose_batch_is_always_one(tmp_path):
     assert onnxruntime.InferenceSession(tmp_path / "graph.onnx").get_inputs()[0].shape == [1, 3]
 
 
+class Sum(nn.Module):
+    """Takes any number of inputs."""
+
+    def forward(self, first, *others):
+        return sum(others, first)
+
+
+def test_a_module_of_any_number_of_inputs(tmp_path):
+    inputs = tuple(Tensor(name, "float32", ("batch", 3)) for name in ("a", "b", "c"))
+    fed = {name: np.full((1, 3), value, np.float32) for value, name in enumerate("abc", 1)}
+    export(Sum(), Component("fusion", "fusion", inputs, (Tensor("y", "float32", ("batch", 3)),)), [fed], tmp_path / "graph.onnx")
+    assert onnxruntime.InferenceSession(tmp_path / "graph.onnx").run(None, fed)[0].tolist() == [[6, 6, 6]]
+
+
 class Forgetful(nn.Module):
     """Answers otherwise each time."""
 
@@ -91,7 +105,10 @@ PLAIN = Component("vision", "vision", (Tensor("x", "float32", ("batch", 3)),), (
 
 @pytest.mark.parametrize(
     ("module", "sentence"),
-    [(Forgetful(), "does not answer as its torch module does"), (Branching(), "torch.onnx.export of 'vision' raised")],
+    [
+        (Forgetful(), "does not answer as its torch module does"),
+        (Branching(), "torch.onnx.export of 'vision' raised GuardOnDataDependentSymNode: Could not guard"),
+    ],
 )
 def test_what_cannot_be_exported_faithfully(module, sentence, tmp_path):
     with pytest.raises(CellFailed, match=sentence) as failed:

@@ -173,3 +173,13 @@ def test_a_tower_exports_and_agrees_with_torch(name, split, components, tmp_path
     for batch in (1, 3):
         exported = session.run([output.name], {tensor.name: values[:batch]})[0]
         assert np.abs(exported - run_torch(components)(name, {tensor.name: values[:batch]})[output.name]).max() < 1e-4
+
+
+def test_an_item_can_be_seen_and_read(split):
+    (picture,) = data.exhibit(split, 5)
+    assert (picture.pixels == split.inputs["images"][5]).all()
+    words = data.truths(split.labels)
+    assert len(words) == 2000
+    assert words[:2] == ["dot minus", "reversed not sign"]
+    best = np.repeat(split.labels["class"][:3, None], 5, 1)
+    assert data.answers({}, {"best": best}) == words[:3]

@@ -196,6 +196,9 @@ def test_width_pruning_makes_the_layers_smaller(tmp_path: Path) -> None:
 
 
 def test_width_pruning_says_where_there_is_nothing_to_prune(tmp_path: Path) -> None:
-    parts = {"vision": Network(), "text": nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 4))}
-    with pytest.raises(ValueError, match="no feed-forward block to prune in component text"):
-        apply("width_pruning", parts, tmp_path, keep=0.5)
+    plain = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 4))
+    with pytest.raises(ValueError, match="no feed-forward block to prune in text, audio"):
+        apply("width_pruning", {"text": plain, "audio": plain}, tmp_path, keep=0.5)
+    both = apply("width_pruning", {"vision": Network(), "text": plain}, tmp_path, keep=0.5)
+    assert [tensor.shape for tensor in both["text"].parameters()] == [tensor.shape for tensor in plain.parameters()]
+    assert sum(t.numel() for t in both["vision"].parameters()) < sum(t.numel() for t in Network().parameters())

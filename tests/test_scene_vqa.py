@@ -1,6 +1,7 @@
 """Scene VQA: its data are reproducible, right and balanced, and its shipped weights answer every type of question."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -244,3 +245,14 @@ def test_shipped_weights_answer_every_type_of_question():
     assert 0.85 <= correct.mean() <= 0.97
     for place, kind in enumerate(task.KINDS):
         assert correct[split.labels["kind"] == place].mean() > majority(kind) + 0.2
+
+
+def test_an_item_can_be_seen_and_read():
+    split = published()
+    for index in (0, 7, 2399):
+        picture, question = data.exhibit(split, index)
+        assert (picture.pixels == split.inputs["images"][index // 6]).all()
+        assert re.fullmatch(r"[a-z ]+\?", question.text)
+    assert data.exhibit(split, 3)[1].text == "is the grey above the blue?"
+    assert set(data.truths(split.labels)) <= set(ANSWERS)
+    assert data.truths(split.labels)[:4] == data.answers({}, {"answer": split.labels["answer"][:4]})

@@ -2,7 +2,7 @@
 
 from suite.contracts import Claims, MethodCard, Parameter, Variant
 
-_CLAIMS = Claims(weight_bits=8, operators=("MatMulInteger", "DynamicQuantizeLinear"))
+_CLAIMS = Claims(layers=("MatMul", "Gemm"), weight_bits=8, coverage=0.9, operators=("MatMulInteger", "DynamicQuantizeLinear"))
 
 CARD = MethodCard(
     name="dynamic_int8",
@@ -40,7 +40,7 @@ CARD = MethodCard(
             name="all_ops",
             summary="The library's default operators, as most users run it: convolutions become ConvInteger, which can be slow.",
             parameters={"operators": "all", "per_channel": False, "reduce_range": False},
-            claims=_CLAIMS,
+            claims=Claims(weight_bits=8, coverage=0.9, operators=("MatMulInteger", "DynamicQuantizeLinear")),
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from suite.contracts import Claims, MethodCard, Parameter, Variant
 
-_CLAIMS = Claims(weight_bits=4, operators=("MatMulNBits",))
+_CLAIMS = Claims(layers=("MatMul", "Gemm"), weight_bits=4, coverage=0.9, operators=("MatMulNBits",))
 
 CARD = MethodCard(
     name="int4_rtn",

@@ -2,7 +2,9 @@
 
 from suite.contracts import Claims, MethodCard, Parameter, Value, Variant
 
-_CLAIMS = Claims(weight_bits=8, operators=("QuantizeLinear", "DequantizeLinear"))
+
+def _claims(*layers: str) -> Claims:
+    return Claims(layers=layers, weight_bits=8, coverage=0.9, operators=("QuantizeLinear", "DequantizeLinear"))
 
 
 def _parameters(operators: str) -> dict[str, Value]:
@@ -33,19 +35,19 @@ CARD = MethodCard(
             name="matmul",
             summary="MatMul and Gemm with a constant weight; convolutions and attention products stay fp32.",
             parameters=_parameters("matmul"),
-            claims=_CLAIMS,
+            claims=_claims("MatMul", "Gemm"),
         ),
         Variant(
             name="matmul_conv",
             summary="MatMul, Gemm and Conv with a constant weight; attention products stay fp32.",
             parameters=_parameters("matmul_conv"),
-            claims=_CLAIMS,
+            claims=_claims("MatMul", "Gemm", "Conv"),
         ),
         Variant(
             name="all_ops",
             summary="The library's default operators, layer normalisation, softmax and attention products among them.",
             parameters=_parameters("all"),
-            claims=_CLAIMS,
+            claims=_claims("MatMul", "Gemm", "Conv"),
         ),
     ),
 )

@@ -8,7 +8,7 @@ def _variant(percent: int) -> Variant:
         name=f"keep_{percent}",
         summary=f"Two factors with at most {percent} % of the parameters of each matrix.",
         parameters={"keep": percent / 100},
-        claims=Claims(parameters=percent / 100),
+        claims=Claims(layers=("MatMul", "Gemm"), parameters=percent / 100, coverage=0.9),
     )
 
 

@@ -8,7 +8,7 @@ def _variant(percent: int) -> Variant:
         name=f"keep_{percent}",
         summary=f"{percent} % of the hidden units of every feed-forward block stay.",
         parameters={"keep": percent / 100},
-        claims=Claims(parameters=percent / 100, coverage=0.1),
+        claims=Claims(layers=("MatMul", "Gemm"), parameters=percent / 100, coverage=0.2),
     )
 
 

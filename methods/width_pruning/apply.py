@@ -42,11 +42,11 @@ def _shrink(first: nn.Linear, second: nn.Linear, keep: float) -> None:
 
 @torch.no_grad()
 def apply(parts: Mapping[str, nn.Module], parameters: Mapping[str, Value], context: Context) -> dict[str, nn.Module]:
-    """Prunes copies of the parts; NotApplicable if one has no feed-forward block."""
+    """Prunes copies of the parts that have feed-forward blocks; NotApplicable if none has."""
     pruned = {name: copy.deepcopy(module) for name, module in parts.items()}
-    for name, module in pruned.items():
-        if not (found := list(blocks(module))):
-            raise NotApplicable(f"no feed-forward block to prune in component {name}")
-        for first, second in found:
-            _shrink(first, second, float(parameters["keep"]))
+    found = [pair for module in pruned.values() for pair in blocks(module)]
+    if not found:
+        raise NotApplicable(f"no feed-forward block to prune in {', '.join(parts)}")
+    for first, second in found:
+        _shrink(first, second, float(parameters["keep"]))
     return pruned

@@ -40,11 +40,13 @@ class Parameter:
 class Claims:
     """What a variant says it does to the components it is applied to; the suite checks each against the artifact.
 
-    weight_bits: stored width of at least `coverage` of the parameters. sparsity: share of zeros in the weights of MatMul, Gemm
-    and Conv. parameters: what is left of the weights that are made smaller, as a share of what they had; they are at least
-    `coverage` of all those weights. operators: ONNX operators that must be there, in every component.
+    layers: the operators whose weights it works on; the claims are about these weights, and about the components that have some.
+    weight_bits: stored width of at least `coverage` of these weights, in each component. sparsity: share of zeros in them.
+    parameters: what is left of those that are made smaller, as a share of what they had; they are at least `coverage` of all of
+    them. operators: ONNX operators that must be there, in every component.
     """
 
+    layers: tuple[str, ...] = ("MatMul", "Gemm", "Conv")
     weight_bits: int | None = None
     coverage: float = 0.5
     sparsity: float | None = None

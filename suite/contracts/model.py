@@ -90,7 +90,10 @@ class Text:
 
 
 class Data(Protocol):
-    """The functions of a model's `data.py`. The same seed gives the same bytes on every platform. `exhibit` may be left out."""
+    """The functions of a model's `data.py`. The same seed gives the same bytes on every platform.
+
+    `exhibit`, `truths` and `answers` may be left out: without them a record's page has no examples that a person could judge.
+    """
 
     def test(self, seed: int) -> Split:
         """At least 2,000 items. Seed 0 is the published set; any other is as good and independent of it."""
@@ -101,12 +104,17 @@ class Data(Protocol):
     def exhibit(self, split: Split, index: int) -> "tuple[Picture | Sound | Text, ...]":
         """The inputs of item `index` as a person would take them in."""
 
+    def truths(self, labels: "Arrays") -> "Sequence[str]":
+        """What is right for each item, in words."""
+
+    def answers(self, labels: "Arrays", predictions: "Arrays") -> "Sequence[str]":
+        """What was predicted for each predicted item, in words. `labels` may hold the words, never what is right, for this."""
+
 
 class Task(Protocol):
     """The functions of a model's `task.py`: numpy glue around `run(component, inputs) -> outputs`, which knows no runtime.
 
-    Only `score` and `request` have to be there (`suite.glue` has the rest): without `truths` and `answers` a record's page has no
-    examples in words, and without `stream` a model is not timed token by token.
+    Only `score` and `request` have to be there (`suite.glue` has the rest); without `stream` a model is not timed token by token.
     """
 
     def size(self, inputs: "Arrays") -> int:
@@ -129,9 +137,3 @@ class Task(Protocol):
 
     def stream(self, inputs: "Arrays", index: int, run: "Run") -> "Iterator[Array]":
         """The same request, token by token: yields each as soon as it is known. `request` runs through it."""
-
-    def truths(self, labels: "Arrays") -> "Sequence[str]":
-        """What is right for each item, in words."""
-
-    def answers(self, labels: "Arrays", predictions: "Arrays") -> "Sequence[str]":
-        """What was predicted for each predicted item, in words. `labels` may hold the words, never what is right, for this."""

@@ -8,9 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from suite.contracts import Split
+from suite.contracts import Picture, Split
 from suite.models.glyph_clip import SIDE
-from suite.models.glyph_clip.glyphs import CANVAS, TEST, TRAINING, VALIDATION, Array, Glyphs, classes, glyphs, groups, names, script, unseen
+from suite.models.glyph_clip.glyphs import (
+    CANVAS,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    Array,
+    Glyphs,
+    classes,
+    glyphs,
+    groups,
+    names,
+    script,
+    spelled,
+    unseen,
+)
 
 if TYPE_CHECKING:
     from suite.contracts import Arrays
@@ -138,3 +152,18 @@ def calibration(seed: int, items: int) -> "Arrays":
     draws = Draws(seed, 2)
     pool = glyphs(TRAINING)
     return {"images": distort(pool.bitmaps[draws.sample(len(pool.classes), items)], draws, MILD), "names": names()}
+
+
+def exhibit(split: Split, index: int) -> tuple[Picture]:
+    """The image of an item."""
+    return (Picture("image", split.inputs["images"][index]),)
+
+
+def truths(labels: "Arrays") -> list[str]:
+    """The Unicode name of each item's glyph; any name of the same group is right too."""
+    return [spelled(classes()[index]) for index in labels["class"]]
+
+
+def answers(labels: "Arrays", predictions: "Arrays") -> list[str]:
+    """The name that was found nearest to each predicted item."""
+    return [spelled(classes()[index]) for index in predictions["best"][:, 0]]

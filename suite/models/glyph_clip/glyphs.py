@@ -137,6 +137,11 @@ def groups() -> Array:
     return answers
 
 
+def spelled(code: int) -> str:
+    """The Unicode name of a code point, in lower case."""
+    return unicode.name(chr(code)).lower()
+
+
 def script(code: int) -> str:
     """The kind of a code point, after the first word of its Unicode name, its block or its category."""
     word = unicode.name(chr(code)).split()[0]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from suite.contracts import Split
-from suite.models.scene_vqa.questions import ANSWER, Question, ask
+from suite.contracts import Picture, Split, Text
+from suite.models.scene_vqa.questions import ANSWER, ANSWERS, START, TOKEN, VOCABULARY, Question, ask
 from suite.models.scene_vqa.task import KINDS
 from suite.models.scenes import PUBLISHED, Array, Level, Thing, draw, scene
 
@@ -68,3 +68,19 @@ def calibration(seed: int, items: int) -> "Arrays":
     """Inputs alone, in distribution those of the end of training: one question each about `items` scenes, the types in turn."""
     drawn = take(items, "calibration", seed)
     return split([replace(example, questions=[example.questions[place % len(KINDS)]]) for place, example in enumerate(drawn)]).inputs
+
+
+def exhibit(split: Split, index: int) -> tuple[Picture, Text]:
+    """The image and the question of an item."""
+    words = [VOCABULARY[token] for token in split.inputs["input_ids"][index] if token > TOKEN[START]]
+    return Picture("image", split.inputs["images"][split.inputs["scene"][index]]), Text("question", " ".join(words) + "?")
+
+
+def truths(labels: "Arrays") -> list[str]:
+    """The answer to each item."""
+    return [ANSWERS[answer] for answer in labels["answer"]]
+
+
+def answers(labels: "Arrays", predictions: "Arrays") -> list[str]:
+    """The answer that was given to each predicted item."""
+    return [ANSWERS[answer] for answer in predictions["answer"]]
