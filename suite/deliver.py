@@ -126,7 +126,7 @@ class _Writer:
         self._example(workspace)
         (self.folder / "record.json").write_bytes(encode(self.record))
         (self.folder / "README.md").write_text(self._readme(), encoding="utf-8")
-        manifest = msgspec.json.format(msgspec.json.encode(self._manifest()), indent=1) + b"\n"
+        manifest = msgspec.json.format(msgspec.json.encode(self._manifest(), order="deterministic"), indent=1) + b"\n"
         (self.folder / "manifest.json").write_bytes(manifest)
 
     def _example(self, workspace: Workspace) -> None:

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conftest import PLUGINS, ROOT
+from conftest import PLUGINS
 from own_models import BROKEN, UNREADABLE, with_text
 
 from suite.store import Store
@@ -17,6 +17,10 @@ def model(own_model, tmp_path):
     return folder / own_model.name
 
 
+def _run(model, folder):
+    return ("run", "--model", model, "--methods", "baseline_fp32", "--results", folder / "results", "--work", folder / "work")
+
+
 def _one_sentence(done, sentence: str) -> None:
     assert sentence in done.stderr, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -27,9 +31,7 @@ def _one_sentence(done, sentence: str) -> None:
 def test_a_file_that_cannot_be_read_is_one_sentence_whoever_asks(why, model, squeezemark, tmp_path):
     edit, sentence = UNREADABLE[why]
     edit(model)
-    done = squeezemark(
-        "run", "--model", model, "--methods", "baseline_fp32", "--results", tmp_path / "results", "--work", tmp_path / "work"
-    )
+    done = squeezemark(*_run(model, tmp_path))
     assert done.returncode == 1
     _one_sentence(done, sentence)
     assert not list(tmp_path.glob("results/*"))
@@ -57,9 +59,7 @@ def test_and_so_it_is_for_every_command(command, model, squeezemark, tmp_path):
 def test_what_is_wrong_with_a_model_is_one_typed_record(why, model, squeezemark, tmp_path):
     edit, sentence = BROKEN[why]
     edit(model)
-    done = squeezemark(
-        "run", "--model", model, "--methods", "baseline_fp32", "--results", tmp_path / "results", "--work", tmp_path / "work"
-    )
+    done = squeezemark(*_run(model, tmp_path))
     assert done.returncode == 1
     _one_sentence(done, sentence)
     (record,) = Store(tmp_path / "results").records()
@@ -178,7 +178,3 @@ def test_train_fits_it_again(model, squeezemark):
     assert done.returncode == 0, done.stderr
     assert "own_model.npz: squared_error 0.3" in done.stdout
     assert model.with_suffix(".npz").read_bytes() == before
-
-
-def test_the_template_is_within_the_package():
-    assert (ROOT / "suite" / "skeleton" / "my_model.py").is_file()
