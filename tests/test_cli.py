@@ -58,7 +58,23 @@ def test_a_config_that_cannot_be_used_is_one_sentence(text, sentence, squeezemar
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [(), ("list",), ("describe",), ("plan",), ("run",), ("render",), ("serve",), ("train",), ("doctor",), ("new-model",), ("check-model",), ("compress",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("list",),
+        ("describe",),
+        ("plan",),
+        ("run",),
+        ("render",),
+        ("serve",),
+        ("train",),
+        ("doctor",),
+        ("new-model",),
+        ("check-model",),
+        ("compress",),
+    ],
+)
 def test_every_command_explains_itself(command, squeezemark):
     done = squeezemark(*command, "--help")
     assert done.returncode == 0
