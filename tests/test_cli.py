@@ -58,7 +58,7 @@ def test_a_config_that_cannot_be_used_is_one_sentence(text, sentence, squeezemar
     assert done.stderr.count("\n") == 1
 
 
-COMMANDS = "list describe plan run sensitivity render serve train new-model check-model compress doctor".split()
+COMMANDS = ["list", "describe", "plan", "run", "sensitivity", "render", "serve", "train", "new-model", "check-model", "compress", "doctor"]
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
