@@ -10,7 +10,7 @@ import numpy as np
 
 from suite import __version__, arrays
 from suite.contracts import ModelCard, TargetCard, Tensor
-from suite.errors import CellFailed, UsageError
+from suite.errors import CellFailed, NotWritable, UsageError
 from suite.execute import Keep, Observer, execute
 from suite.executors import local
 from suite.hashing import hash_file
@@ -82,9 +82,8 @@ def deliver(plan: Plan, registry: Registry, store: Store, workspace: Workspace, 
     Returns the record of a cell that failed or that cannot be done instead. Raises UsageError, NotWritable, CellFailed.
     """
     check_free(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     wanted = plan.cells[-1]
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as room:
+    with _room(out) as room:
         folder = Path(room) / out.name
         folder.mkdir()
         records = execute(plan, registry, store, workspace, observer, _keep(wanted, folder))
@@ -99,6 +98,15 @@ def deliver(plan: Plan, registry: Registry, store: Store, workspace: Workspace, 
         folder.chmod(0o755)
         folder.rename(out)
     return delivery
+
+
+def _room(out: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder beside `out`, on the same disk, that is removed afterwards. Raises NotWritable."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
+    except OSError as error:
+        raise NotWritable(f"The folder {out} cannot be written ({error.strerror}); choose another with --out.") from error
 
 
 def _keep(wanted: PlannedCell, folder: Path) -> Keep:

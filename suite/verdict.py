@@ -8,6 +8,9 @@ from suite.metrics import find
 from suite.record import Estimate
 from suite.summarize import Row
 
+SMALL = 1_000_000
+"""Bytes below which a size is told in kB."""
+
 
 def figures(row: Row, baseline: Row) -> dict[str, Any]:
     """The figures of an ok row beside its baseline's, for a manifest. Intervals are 95 %."""
@@ -66,11 +69,15 @@ def _accuracy(row: Row, baseline: Row) -> str:
 def _size(row: Row, baseline: Row) -> str:
     assert row.bytes is not None
     assert baseline.bytes is not None
-    told, ratio = f"{find('bytes').show(row.bytes)} on disk", baseline.bytes / row.bytes
+    told, ratio = f"{_bytes(row.bytes)} on disk", baseline.bytes / row.bytes
     if row.is_baseline or 0.995 < ratio < 1.005:
         return f"{told}, as large as the uncompressed model." if not row.is_baseline else f"{told}."
-    before = find("bytes").show(baseline.bytes)
+    before = _bytes(baseline.bytes)
     return f"{told}, {ratio:.1f} times smaller than {before}." if ratio > 1 else f"{told}, {1 / ratio:.2f} times the {before} before."
+
+
+def _bytes(value: int) -> str:
+    return find("bytes").show(value) if value >= SMALL else f"{value / 1e3:.1f} kB"
 
 
 def _speed(row: Row) -> str:

@@ -100,6 +100,15 @@ def test_what_is_recorded_is_not_measured_again(delivered, squeezemark, tmp_path
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence_before_anything_is_measured(squeezemark, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = squeezemark("compress", *TINY, "--recipe", "dynamic_int8/per_channel", "--out", tmp_path / "file" / "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "out cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_folder_with_something_in_it_is_left_alone(squeezemark, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("mine")

@@ -176,3 +176,9 @@ def test_a_name_that_is_none(squeezemark):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "Did you mean 'glyph_clip'?" in done.stderr
+
+
+def test_a_name_that_is_a_file_here(model, squeezemark):
+    done = squeezemark("check-model", "own_model", cwd=model.parent)
+    assert done.returncode == 2
+    assert "for the file here write own_model.py" in done.stderr

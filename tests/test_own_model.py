@@ -3,9 +3,12 @@
 import shutil
 
 import pytest
+from cards import registry
 from conftest import PLUGINS
 from own_models import BROKEN, UNREADABLE, with_text
 
+from suite.config import Config
+from suite.plan import plan
 from suite.store import Store
 
 
@@ -178,3 +181,14 @@ def test_train_fits_it_again(model, squeezemark):
     assert done.returncode == 0, done.stderr
     assert "own_model.npz: squared_error 0.3" in done.stdout
     assert model.with_suffix(".npz").read_bytes() == before
+
+
+def test_the_command_of_a_record_names_the_file_and_no_folder():
+    found = registry(files={"clip": "clip.py"})
+    whole = plan(Config(models=("clip", "vqa"), methods=("int8/per_tensor",), targets=("x86",)), found, "here", {}).cells
+    assert [planned.command.split(" --methods")[0] for planned in whole] == [
+        "squeezemark run --model clip.py",
+        "squeezemark run --models vqa",
+    ]
+    parts = plan(Config(models=("clip",), methods=("int8/per_tensor",), targets=("x86",), one_component=True), found, "here", {}).cells
+    assert {planned.command.split(" --methods")[0] for planned in parts if planned.cell.component} == {"squeezemark sensitivity clip.py"}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from suite.errors import UsageError
+
 if TYPE_CHECKING:
     from suite.config import Config
     from suite.plan import Plan
@@ -87,6 +89,8 @@ def one_model(model: str, plugins: Iterable[str], model_files: Iterable[str]) ->
     files = [*map(Path, model_files), *([Path(model)] if is_file else [])]
     paths = registry.extend(map(Path, plugins), files)
     found, name = registry.usable(registry.discover(), files), Path(model).stem if is_file else model
+    if name not in found.models and Path(f"{model}.py").is_file():
+        raise UsageError(f"There is no model {model!r} in the package; for the file here write {model}.py.")
     found.find("model", name)
     return name, found, paths
 
