@@ -15,8 +15,8 @@ def save(path: Path | str, arrays: Mapping[str, Array]) -> None:
 
 
 def load(path: Path | str) -> dict[str, Array]:
-    """Reads them all. Raises OSError and ValueError."""
-    with np.load(path, allow_pickle=False) as archive:
+    """Reads them all. Raises OSError and ValueError, and zipfile.BadZipFile for a file that is cut short."""
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a broken file open
         return {name.removeprefix("array:"): archive[name] for name in archive.files}
 
 

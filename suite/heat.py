@@ -54,10 +54,12 @@ class HeatMap:
 
     @cached_property
     def components(self) -> tuple[tuple[str, str | None], ...]:
-        """Name and modality."""
+        """Name and modality, in the order of the model's card; then those that it does not know."""
         card = self.cards.models.get(self.found.board.model)
         modalities: dict[str, str] = {component.name: component.modality for component in card.components} if card else {}
-        return tuple((name, modalities.get(name)) for name in self.found.components)
+        order = {name: place for place, name in enumerate(modalities)}
+        names = sorted(self.found.components, key=lambda name: order.get(name, len(order)))
+        return tuple((name, modalities.get(name)) for name in names)
 
     @cached_property
     def methods(self) -> tuple[tuple[str, tuple[Line, ...]], ...]:
@@ -78,7 +80,7 @@ class HeatMap:
         compared = [impact for impact in self.found.impacts if sum(row.difference is not None for row in impact.parts.values()) > 1]
         counts = Counter(impact.worst for impact in compared if impact.worst is not None)
         named = {name for impact in compared for name, row in impact.parts.items() if row.difference is not None}
-        wins = sorted(((name, counts[name]) for name in self.found.components if name in named), key=lambda pair: -pair[1])
+        wins = sorted(((name, counts[name]) for name, _ in self.components if name in named), key=lambda pair: -pair[1])
         return Tally(tuple(wins), len(compared), len(compared) - counts.total())
 
     def _ordered(self, method: str, impacts: list[Impact]) -> list[Impact]:
@@ -87,7 +89,7 @@ class HeatMap:
         return sorted(impacts, key=lambda impact: (order.get(impact.variant, len(order)), impact.variant))
 
     def _line(self, impact: Impact) -> Line:
-        tiles = tuple(self._tile(impact.parts.get(name), impact.worst == name) for name in self.found.components)
+        tiles = tuple(self._tile(impact.parts.get(name), impact.worst == name) for name, _ in self.components)
         return Line(impact, tiles, self._tile(impact.whole, False))
 
     def _tile(self, row: Row | None, worst: bool) -> Tile:

@@ -89,6 +89,8 @@ def every_kind(site: Path) -> list[str]:
     records = sorted(path.name for path in (site / "record").iterdir())
     hostile = next(name for name in records if "img-src" in name)
     good = next(name for name in records if "dynamic_int8--per_channel" in name)
+    alone = next(name for name in records if "--only-vision" in name)
+    gallery = next(name for name in records if name.startswith("the_gallery") and "local_50" in name)
     return [
         "index.html",
         "about.html",
@@ -97,4 +99,6 @@ def every_kind(site: Path) -> list[str]:
         "target/x86_cpu_ort.html",
         f"record/{hostile}",
         f"record/{good}",
+        f"record/{alone}",
+        f"record/{gallery}",
     ]

@@ -91,14 +91,22 @@ def glyph_board(site_records: "Store") -> "Board":
 
 @pytest.fixture(scope="session")
 def browsed_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site with a record whose texts are hostile."""
+    """A site with a record whose texts are hostile, records of one component, and a model whose items can be seen and heard."""
+    from dataclasses import replace
+
+    from site_gallery import cards, fill, installed
     from site_pages import publish
-    from site_store import build, failed
+    from site_store import PLANS, build, failed, put_alone
 
     folder, hostile = tmp_path_factory.mktemp("browsed"), "<img src=x onerror=alert(1)>"
     store = build(folder / "results")
+    for plan in PLANS[8:14]:
+        put_alone(store, "glyph_clip", plan, "vision")
+        put_alone(store, "glyph_clip", replace(plan, accuracy=0.99), "text")
+    fill(store)
     store.put(failed("glyph_clip", hostile, hostile, "crashed", f"{hostile}<script>alert(1)"))
-    publish(store, folder / "site")
+    with installed():
+        publish(store, folder / "site", models=cards())
     return folder / "site"
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from suite import slices
 from suite.measure import summarize
 from suite.record import (
     Accuracy,
@@ -135,6 +137,10 @@ def failed(model: str, method: str, variant: str, status: str, reason: str) -> R
 
 def put(store: Store, model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> Record:
     """Writes an ok record whose every figure is derived from the columns that lie beside it."""
+    return store.put(*_made(model, plan, items, shape))
+
+
+def _made(model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> tuple[Record, dict[str, np.ndarray]]:
     rng = np.random.default_rng(int(key(model, plan.method, plan.variant)[:8], 16))
     columns = _columns(model, plan, items, shape, rng)
     command = f"squeezemark run --model {model} --method {plan.method}/{plan.variant} --target {TARGET}"
@@ -151,7 +157,17 @@ def put(store: Store, model: str, plan: Plan, items: int, shape: tuple[int, int,
         cost=Cost(seconds=plan.seconds, peak_bytes=412_000_000, items=64 if FAMILIES[plan.method][2] == "calibration" else 0),
         columns_sha256="to be replaced by the store",
     )
-    return store.put(record, columns)
+    return record, columns
+
+
+def put_alone(store: Store, model: str, plan: Plan, component: str, items: int = 400) -> Record:
+    """The same method on one component: not timed."""
+    whole, columns = _made(model, plan, items, SHAPE)
+    step = msgspec.structs.replace(whole.cell.recipe[0], components=(component,))
+    alone = msgspec.structs.replace(whole.cell, component=component, recipe=(step,))
+    record = msgspec.structs.replace(whole, key=key(model, plan.method, plan.variant, component), cell=alone, latency=None)
+    times = ("baseline_", "compressed_", "component:")
+    return store.put(record, {name: array for name, array in columns.items() if not name.startswith(times)})
 
 
 def _provenance(model: str, command: str) -> Provenance:
@@ -181,6 +197,7 @@ def _columns(model: str, plan: Plan, items: int, shape: tuple[int, int, int], rn
         "prediction": rng.integers(0, 900, items).astype(np.int16),
         "baseline_ns": baseline,
         "compressed_ns": compressed,
+        **slices.encode({MODEL_FACTS[model][5][0]: np.array(MODEL_FACTS[model][5][1])[np.arange(items) % len(MODEL_FACTS[model][5][1])]}),
         **{f"component:baseline:{name}": (baseline[:, 0] * share).astype(np.int32) for name, share in shares.items()},
         **{f"component:compressed:{name}": (compressed[:, 0] * share).astype(np.int32) for name, share in shares.items()},
     }

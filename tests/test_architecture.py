@@ -88,6 +88,14 @@ def test_reading_every_card_brings_nothing_heavy():
     assert done.stdout.split() == []
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("suite.models.") and name.endswith(".data")])
+def test_the_data_of_a_model_need_no_torch(name):
+    """The site imports them to show examples."""
+    code = f"import sys, {name} as data; data.exhibit(data.test(0), 0); print(*({{'torch', 'onnx', 'onnxruntime'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_help_imports_only_click():
     code = "import sys, suite.cli\ntry:\n    suite.cli.cli(['--help'])\nexcept SystemExit:\n    print('LOADED', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -84,7 +84,7 @@ def test_filters_combine_and_can_be_shared(browser, address: str) -> None:
     click_head(page, "speed")
     assert all(name.startswith("dynamic_int8") for name in names(page))
     count = page.locator("output.count").inner_text()
-    assert count.startswith(f"{len(names(page, 0)) + len(names(page, 1))} of ")
+    assert count.startswith(f"{sum(len(names(page, table)) for table in range(3))} of ")
     again = visit(browser, page.url)
     assert names(again) == names(page)
     assert again.get_by_label("Search").input_value() == "dynamic"
@@ -119,6 +119,35 @@ def test_everything_is_there_without_scripts(browser, address: str) -> None:
     assert page.locator("form.filters").is_hidden()
     assert page.locator("button.explore").first.is_hidden()
     assert page.locator("svg.plot.wide").first.is_visible()
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_heat_map_is_whole_on_a_narrow_screen(browser, address: str, scheme: str) -> None:
+    page = visit(browser, f"{address}/model/glyph_clip.html", viewport={"width": 375, "height": 800}, color_scheme=scheme)
+    table = page.locator("table.heat")
+    assert table.evaluate("table => table.parentElement.scrollWidth - table.parentElement.clientWidth") <= 0
+    colours = table.locator("td").evaluate_all(
+        "cells => cells.map(cell => [cell.className.match(/loss-.|tie|gain/)[0], getComputedStyle(cell).backgroundColor])"
+    )
+    by_shade = dict(colours)
+    assert len({shade for shade, _ in colours}) == len(set(by_shade.values())) > 2, "each shade has a colour of its own"
+    assert table.locator("td.worst .most").first.is_visible()
+    page.context.close()
+
+
+def test_examples_can_be_seen_and_heard(browser, browsed_site: Path, address: str) -> None:
+    seen = Seen()
+    page = visit(browser, f"{address}/{every_kind(browsed_site)[-1]}", seen)
+    pictures = page.locator(".examples img")
+    for index in range(pictures.count()):
+        pictures.nth(index).scroll_into_view_if_needed()
+    page.wait_for_function("[...document.querySelectorAll('.examples img')].every(image => image.complete && image.naturalWidth === 9)")
+    seconds = page.locator(".examples audio").first.evaluate(
+        "sound => new Promise((done, fail) => { sound.onloadedmetadata = () => done(sound.duration); sound.onerror = fail; sound.load(); })"
+    )
+    assert seconds == pytest.approx(400 / 8000, abs=0.02)
+    assert seen.complaints == []
     page.context.close()
 
 
