@@ -1,7 +1,8 @@
 """Reads a store for the site: every record once, its raw columns once, and nothing that the columns do not bear out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,26 @@ from suite.charts import Histogram, Strips, histogram, strips
 from suite.contracts import ModelCard
 from suite.errors import BrokenRecord
 from suite.record import Record
+from suite.slices import PREFIX
 from suite.statistics import quad_log_ratios
 from suite.store import Store
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+TIMES = ("baseline_ns", "compressed_ns", "baseline_tokens", "compressed_tokens", "component:", "first_call:")
+"""How the columns of times begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What is kept of a record's raw columns. hits: shape (items,), the headline metric, bool or float64."""
+    """What is kept of a record's raw columns. hits: shape (items,), the headline metric, bool or float64.
+
+    slices: the columns of `suite.slices`; predictions: those that the model's glue made. Both have a row an item.
+    """
 
     hits: Array | None = None
+    slices: Mapping[str, Array] = field(default_factory=dict)
+    predictions: Mapping[str, Array] = field(default_factory=dict)
     strips: Strips | None = None
     histogram: Histogram | None = None
 
@@ -42,12 +52,13 @@ class Evidence:
 def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
     """Everything in the store that can be shown; what cannot be is in `broken`."""
     metrics = {name: card.metric for name, card in models.items()}
+    known: dict[bytes, Array] = {}
     records: dict[str, Record] = {}
     samples: dict[str, Samples] = {}
     broken = list(store.broken())
     for record in store.records():
         try:
-            samples[record.name] = _samples(store, record, metrics)
+            samples[record.name] = _samples(store, record, metrics, known)
             records[record.name] = record
         except BrokenRecord as error:
             broken.append(error)
@@ -55,7 +66,7 @@ def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
     return Evidence(ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
 
 
-def _samples(store: Store, record: Record, metrics: dict[str, str]) -> Samples:
+def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[bytes, Array]) -> Samples:
     """Raises BrokenRecord for a record that its columns, or its model's other records, contradict."""
     path = store.folder / f"{record.name}.json"
     if record.accuracy is not None:
@@ -69,22 +80,32 @@ def _samples(store: Store, record: Record, metrics: dict[str, str]) -> Samples:
     if path.parent != store.folder:
         raise BrokenRecord(path, "its names would lead out of the results folder")
     try:
-        return _keep(record, store.columns(record))
+        return _keep(record, store.columns(record), known)
     except (ValueError, TypeError, KeyError) as error:
         raise BrokenRecord(path, f"its raw columns do not fit it: {error}") from error
 
 
-def _keep(record: Record, columns: Mapping[str, Array]) -> Samples:
+def _keep(record: Record, columns: Mapping[str, Array], known: dict[bytes, Array]) -> Samples:
     """Raises ValueError for columns of another shape than the record's figures need; KeyError for a missing one."""
-    hits = None
+    hits, groups, predictions = None, {}, {}
     if record.accuracy is not None:
         hits = columns[record.accuracy.metric]
         hits = hits if hits.dtype.kind == "f" else hits.astype(bool)
         if hits.shape != (record.accuracy.items,):
             raise ValueError(f"{hits.size} answers for {record.accuracy.items} items")
+        rows = {name: array for name, array in columns.items() if name not in record.accuracy.metrics and array.shape[:1] == hits.shape}
+        groups = {name: _shared(array, known) for name, array in rows.items() if name.startswith(PREFIX)}
+        predictions = {name: array.copy() for name, array in rows.items() if not name.startswith((PREFIX, *TIMES))}
     if record.latency is None:
-        return Samples(hits)
+        return Samples(hits, groups, predictions)
     old, new = columns["baseline_ns"], columns["compressed_ns"]
     if old.ndim != 3 or new.shape != old.shape or not old.size or min(old.min(), new.min()) <= 0:
         raise ValueError("timings that are not (launches, quads, calls) of positive times")
-    return Samples(hits, strips(quad_log_ratios(old, new), record.latency.speed_up), histogram(old, new))
+    drawn = strips(quad_log_ratios(old, new), record.latency.speed_up), histogram(old, new)
+    return Samples(hits, groups, predictions, *drawn)
+
+
+def _shared(array: Array, known: dict[bytes, Array]) -> Array:
+    """The same array for equal ones: every record of a test set has the same groups, and a store may hold thousands of records."""
+    name = sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).digest()
+    return known.setdefault(name, array.copy())

@@ -17,7 +17,7 @@ from suite.contracts import ModelCard, Split
 from suite.errors import CellFailed
 from suite.evaluate import score
 from suite.findings import Finding
-from suite.glue import Glue
+from suite.glue import Glue, words
 from suite.plugins import model_folder, model_part, single_files
 from suite.protocol import Job, Progress, serve
 
@@ -160,9 +160,9 @@ def _score(subject: Subject) -> Iterator[tuple[str, str]]:
     for name, groups in glue.slices(labels).items():
         if len(np.unique(groups)) < 2:
             yield "hint", f"all items are in one group of the slice {name!r}"
-    words = glue.words(labels, subject.predictions)
-    if words is not None and not len(words[0]) == len(words[1]) == subject.tried:
-        yield "wrong", f"truths() and answers() give {len(words[0])} and {len(words[1])} texts for {subject.tried} predicted items"
+    said = words(subject.data, labels, subject.predictions)
+    if said is not None and not len(said[0]) == len(said[1]) == subject.tried:
+        yield "wrong", f"truths() and answers() give {len(said[0])} and {len(said[1])} texts for {subject.tried} predicted items"
     if hasattr(subject.data, "exhibit"):
         subject.data.exhibit(subject.split, 0)
     yield "ok", f"score() gives {', '.join(accuracy.metrics)} for each predicted item"

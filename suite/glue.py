@@ -72,12 +72,13 @@ class Glue:
         tokens: Iterator[Array] = self.module.stream(inputs, index % self.size(inputs), run)
         return tokens
 
-    def words(self, labels: "Arrays", predictions: "Arrays") -> "tuple[list[str], list[str]] | None":
-        """What is right and what was answered for each predicted item; None if the glue has no words for it."""
-        if not hasattr(self.module, "truths") or not hasattr(self.module, "answers"):
-            return None
-        given = list(map(str, self.module.answers(labels, predictions)))
-        return list(map(str, self.module.truths(labels)))[: len(given)], given
+
+def words(data: ModuleType, labels: "Arrays", predictions: "Arrays") -> "tuple[list[str], list[str]] | None":
+    """What is right and what was answered for each predicted item, by a model's `truths` and `answers`; None if it has no words."""
+    if not hasattr(data, "truths") or not hasattr(data, "answers"):
+        return None
+    given = list(map(str, data.answers(labels, predictions)))
+    return list(map(str, data.truths(labels)))[: len(given)], given
 
 
 def _answer(found: Any) -> "dict[str, Array]":

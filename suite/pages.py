@@ -1,5 +1,6 @@
-"""What the pages show, worked out from boards and cards: names of files, answers, flat rows. Words and markup are the templates'."""
+"""What the pages show, worked out from boards and cards: names of files, answers, groups. Words and markup are the templates'."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,17 +9,19 @@ from hashlib import sha256
 
 from suite.charts import FAMILY_SHAPES, Ladder, ladder
 from suite.contracts import MethodCard, ModelCard, TargetCard
-from suite.record import Estimate
+from suite.record import Accuracy
 from suite.scatter import NARROW, WIDE, Scatter, size_chart, speed_chart
+from suite.slices import Group
 from suite.summarize import Board, Row
 
 ROWS = 60
 """No more rows of one method on one board than this are shown on the method's page."""
 
+GROUPS = 40
+"""No more groups of one slice than this are shown on a record's page."""
+
 MARGIN = 0.02
 """The loss of accuracy that many would accept for a smaller model: an answer of its own on the front page."""
-
-Scalar = str | int | float | bool | None
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,149}")
 
@@ -137,6 +140,13 @@ class BoardView:
         return _both(speed_chart(self.board, WIDE), speed_chart(self.board, NARROW)) if self.ranks_latency else None
 
     @cached_property
+    def streaming(self) -> tuple[Row, ...]:
+        """Its rows that were timed token by token, where times may be compared."""
+        return tuple(
+            row for row in self.board.rows if self.ranks_latency and row.speed_up and row.record.latency and row.record.latency.tokens
+        )
+
+    @cached_property
     def families(self) -> tuple[str, ...]:
         """The families of its rows, in the order of the legend."""
         found = {self.cards.family(row.record.cell.method) for row in self.board.rows if row.accuracy is not None}
@@ -192,28 +202,37 @@ def _results(view: BoardView, method: str, rows: list[Row], cards: Cards) -> Met
     return MethodResults(view, tuple(shown), ladder(shown, baseline), len(ordered) - len(shown))
 
 
-def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
-    """One record as names and plain values, for downloads. `current` is False for a record that a newer one of its cell replaces."""
-    record, cell = row.record, row.record.cell
-    facts: dict[str, Scalar] = {
-        "record": record.name, "model": cell.model, "method": cell.method, "variant": cell.variant, "target": cell.target,
-        "tier": cell.tier, "test_seed": cell.test_seed, "host": record.environment.host, "family": cards.family(cell.method),
-        "division": cards.division(cell.method), "status": record.status, "reason": record.reason, "current": current,
-        "rank": row.rank, "incomparable": row.incomparable, "items": record.accuracy.items if record.accuracy else None,
-        "metric": record.accuracy.metric if record.accuracy else None,
-    }  # fmt: skip
-    figures = record.figures()
-    facts |= _estimate("accuracy", row.accuracy) | _estimate("difference", row.difference)
-    facts |= {"accuracy_verdict": row.accuracy_verdict}
-    facts |= {"lost": row.flips.lost if row.flips else None, "gained": row.flips.gained if row.flips else None}
-    facts |= {name: figures.get(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters", "bits_per_parameter")}
-    facts |= {"size_ratio": row.size_ratio, **_estimate("speed_up", row.speed_up), "speed_verdict": row.speed_verdict}
-    facts |= _estimate("latency_ms", record.latency.median_ms if record.latency else None)
-    facts |= {"noisy": record.latency.noisy if record.latency else None}
-    return facts | {"compress_s": figures.get("compress_s"), "created": record.created, "key": record.key}
+def bars_from(*found: Accuracy | None) -> float:
+    """Where bars of accuracy begin: at a tenth below every interval, so that what differs can be seen."""
+    lows = [
+        estimate.low
+        for accuracy in found
+        if accuracy is not None
+        for estimates in (accuracy.metrics, *accuracy.slices.values())
+        for estimate in estimates.values()
+    ]
+    return min(0.9, max(0.0, math.floor(min(lows, default=0.0) * 10) / 10))
 
 
-def _estimate(name: str, estimate: Estimate | None) -> dict[str, Scalar]:
-    if estimate is None:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+@dataclass(frozen=True, slots=True)
+class SliceTable:
+    """The groups of one slice in the order of their names; of many, those that come out worst. `more` are not shown."""
+
+    name: str
+    groups: tuple[Group, ...]
+    more: int
+
+
+def slice_tables(found: Iterable[Group]) -> tuple[SliceTable, ...]:
+    """One for each slice, in the order in which they come."""
+    slices: dict[str, list[Group]] = {}
+    for group in found:
+        slices.setdefault(group.slice, []).append(group)
+    return tuple(_slice_table(name, groups) for name, groups in slices.items())
+
+
+def _slice_table(name: str, groups: list[Group]) -> SliceTable:
+    if len(groups) > GROUPS:
+        shown = sorted(groups, key=lambda group: (group.difference.high, group.difference.value, group.name))[:GROUPS]
+        return SliceTable(name, tuple(shown), len(groups) - GROUPS)
+    return SliceTable(name, tuple(groups), 0)

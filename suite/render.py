@@ -9,6 +9,7 @@ from pathlib import Path
 from suite.contracts import MethodCard, ModelCard, TargetCard
 from suite.errors import BrokenRecord, UsageError
 from suite.evidence import collect
+from suite.examples import Gallery
 from suite.pages import Cards
 from suite.store import Store
 from suite.summarize import summarize
@@ -28,13 +29,23 @@ class Rendered:
 
 
 def render(
-    store: Store, models: Mapping[str, ModelCard], methods: Mapping[str, MethodCard], targets: Mapping[str, TargetCard], out: Path
+    store: Store,
+    models: Mapping[str, ModelCard],
+    methods: Mapping[str, MethodCard],
+    targets: Mapping[str, TargetCard],
+    out: Path,
+    work: Path | None = None,
 ) -> Rendered:
-    """Writes the site to `out`, replacing a site that is there only once the new one is whole. Raises UsageError."""
+    """Writes the site to `out`, replacing a site that is there only once the new one is whole. Raises UsageError.
+
+    `work`: the working folder of a run, whose test sets save making them again for the examples.
+    """
     out = out.resolve()
     _check(out, store.folder.resolve())
     evidence = collect(store, models)
-    site = Site(Cards(models, methods, targets), evidence, summarize(evidence.records, evidence.columns), store.folder)
+    site = Site(
+        Cards(models, methods, targets), evidence, summarize(evidence.records, evidence.columns), store.folder, Gallery(models, work)
+    )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))

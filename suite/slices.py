@@ -38,7 +38,7 @@ def groups(record: Record, columns: Mapping[str, Array], hits: Array, baseline: 
     found: list[Group] = []
     for name, of in record.accuracy.slices.items() if record.accuracy else ():
         places = columns.get(PREFIX + name)
-        if places is None or places.shape != hits.shape:
+        if not of or places is None or places.shape != hits.shape:
             continue
         z = NormalDist().inv_cdf(1 - 0.025 / len(of))
         for place, group in enumerate(sorted(of)):

@@ -1,7 +1,5 @@
 """The folder of the site: pages from templates, downloads, assets. Everything is sorted, nothing carries a date of its own."""
 
-import csv
-import io
 import json
 import re
 import shutil
@@ -16,10 +14,15 @@ import jinja2
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
 from suite.contracts import BASELINE
-from suite.evidence import Evidence
-from suite.metrics import find
-from suite.pages import MARGIN, BoardView, Cards, MethodResults, by_method, flat, slug
+from suite.downloads import flat, table
+from suite.evidence import Evidence, Samples
+from suite.examples import Gallery
+from suite.filters import EXAMPLES, FILTERS
+from suite.heat import SHADES, HeatMap
+from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
 from suite.record import Record, encode
+from suite.sensitivity import sensitivities
+from suite.slices import Group, groups, worst
 from suite.store import COLUMNS
 from suite.summarize import Board, Row, identity
 
@@ -38,38 +41,6 @@ def sources() -> Path:
     return installed if installed.is_dir() else here.parent / "site"
 
 
-def signed(value: float, digits: int = 3) -> str:
-    """With its sign, a true minus, and no sign for what rounds to nothing."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
-
-
-def times(value: float, digits: int = 2) -> str:
-    """A ratio: 3.9×."""
-    return f"{value:.{digits}f}\N{MULTIPLICATION SIGN}"
-
-
-def paper_href(paper: str) -> str | None:
-    """Where a paper is to be found: an arXiv id or an https address; None for anything else."""
-    found = re.fullmatch(r"(?:arXiv:)?(\d{4}\.\d{4,5})", paper)
-    if found:
-        return f"https://arxiv.org/abs/{found[1]}"
-    return paper if re.fullmatch(r"https://[\w.-]+(/[\w./?=&%#:+~()-]*)?", paper) else None
-
-
-FILTERS: dict[str, Any] = {
-    "signed": signed,
-    "times": times,
-    "mb": lambda size: f"{size / 1e6:.2f}",
-    "within": lambda share: f"{min(100.0, max(0.0, share)):.2f}",
-    "metric_title": lambda name: find(name).title,
-    "metric_help": lambda name: find(name).help,
-    "family_class": lambda family: f"family-{slug(family or 'unknown')}",
-    "page_of": lambda name, kind: f"{kind}/{slug(name)}.html",
-    "paper_href": paper_href,
-}
-
-
 @dataclass(frozen=True)
 class Site:
     """Everything that the pages are made of."""
@@ -78,6 +49,7 @@ class Site:
     evidence: Evidence
     boards: tuple[Board, ...]
     results: Path
+    gallery: Gallery
 
     def write(self, out: Path) -> int:
         """Fills the empty folder `out` and returns the number of pages."""
@@ -90,6 +62,10 @@ class Site:
             text = self._templates.get_template(template).render(root="../" * path.count("/"), **values)
             (out / path).write_text(text, encoding="utf-8", newline="\n")
             pages += 1
+        for file, content in self.gallery.files.items():
+            place = out / "assets" / EXAMPLES / file
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
         return pages
 
     @cached_property
@@ -112,6 +88,8 @@ class Site:
             "version": __version__,
             "record_count": len(self.evidence.records),
             "margin": MARGIN,
+            "shades": SHADES,
+            "group_limit": GROUPS,
             "baseline_method": BASELINE,
             "plotly_styles": sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', self._plotly))),
         }
@@ -123,8 +101,15 @@ class Site:
 
     @cached_property
     def _places(self) -> dict[str, tuple[Row, BoardView]]:
-        """Record name -> its row and board, for records that stand on one."""
-        return {row.record.name: (row, view) for view in self._views for row in view.board.rows}
+        """Record name -> its row and board, for records that stand on one, and for those of one component that belong to one."""
+        alone = [(row, heat.view) for heat in self._heats for impact in heat.found.impacts for row in impact.parts.values()]
+        return {row.record.name: (row, view) for row, view in (*alone, *((row, view) for view in self._views for row in view.board.rows))}
+
+    @cached_property
+    def _heats(self) -> list[HeatMap]:
+        views = {id(view.board): view for view in self._views}
+        found = sensitivities(self.evidence.records, self.evidence.columns, self.boards)
+        return [HeatMap(one, views[id(one.board)], self.cards) for one in found]
 
     def _names(self, kind: str) -> list[str]:
         """Everything of a kind that has a card or a record."""
@@ -155,7 +140,8 @@ class Site:
     def _model(self, name: str) -> dict[str, Any]:
         sample = f"assets/samples/{slug(name)}.png"
         views = [view for view in self._views if view.board.model == name]
-        return {"name": name, "views": views, "sample": sample if (sources() / sample).is_file() else None}
+        heats = [heat for heat in self._heats if heat.view.board.model == name]
+        return {"name": name, "views": views, "heats": heats, "sample": sample if (sources() / sample).is_file() else None}
 
     def _method(self, name: str, methods: dict[str, list[MethodResults]]) -> dict[str, Any]:
         return {"name": name, "results": methods.get(name, [])}
@@ -163,6 +149,8 @@ class Site:
     def _record(self, record: Record) -> dict[str, Any]:
         row, view = self._places.get(record.name, (self._replaced(record), None))
         baseline = view.board.baseline if view else None
+        pair = self._pair(row, baseline)
+        found = _groups(record, *pair) if pair else ()
         return {
             "record": record,
             "row": row,
@@ -170,15 +158,26 @@ class Site:
             "baseline": baseline,
             "successor": None if view else self._current.get(identity(record)),
             "samples": self.evidence.samples[record.name],
+            "slices": slice_tables(found),
+            "bars_from": bars_from(record.accuracy, baseline.record.accuracy if baseline else None),
+            "worst": worst(found),
+            "examples": self.gallery.of(record, *pair) if pair else None,
             "ranks_latency": self.cards.ranks_latency(record.cell.target),
             "file": slug(record.name),
         }
+
+    def _pair(self, row: Row, baseline: Row | None) -> tuple[Samples, Samples] | None:
+        """What is kept of a record and of its baseline, if the one can be compared with the other and is not the same."""
+        if baseline is None or row.difference is None or row.is_baseline:
+            return None
+        return self.evidence.samples[row.record.name], self.evidence.samples[baseline.record.name]
 
     @cached_property
     def _current(self) -> dict[tuple[object, ...], Record]:
         return {identity(row.record): row.record for row, _ in self._places.values()}
 
     def _replaced(self, record: Record) -> Row:
+        """Of a record that stands on no board: a newer one has taken its place, or there is no board for it."""
         return Row(record=record, metric=record.accuracy.metric if record.accuracy else "")
 
     def _assets(self, out: Path) -> None:
@@ -200,18 +199,10 @@ class Site:
             if record.columns_sha256 is not None:
                 shutil.copyfile(self.results / (record.name + COLUMNS), out / (slug(record.name) + COLUMNS))
         (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
-        (out / "results.csv").write_text(_csv(rows), encoding="utf-8", newline="\n")
+        (out / "results.csv").write_text(table(rows), encoding="utf-8", newline="\n")
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def _inert(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets a quote in front."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+def _groups(record: Record, mine: Samples, baseline: Samples) -> tuple[Group, ...]:
+    if mine.hits is None or baseline.hits is None:
+        return ()
+    return groups(record, mine.slices, mine.hits, baseline.hits)

@@ -180,6 +180,6 @@ def test_an_item_can_be_seen_and_read(split):
     assert (picture.pixels == split.inputs["images"][5]).all()
     words = data.truths(split.labels)
     assert len(words) == 2000
-    assert words[:2] == ["dot minus", "reversed not sign"]
+    assert words[:2] == ["∸ DOT MINUS", "⌐ REVERSED NOT SIGN"]
     best = np.repeat(split.labels["class"][:3, None], 5, 1)
     assert data.answers({}, {"best": best}) == words[:3]

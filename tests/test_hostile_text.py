@@ -11,7 +11,7 @@ from site_cards import method_cards, model_cards, target_cards
 from site_pages import assert_inert, pages, publish, read_csv
 from site_store import PLANS, SHAPE, TARGET, build, failed
 
-from suite import website
+from suite import filters
 from suite.record import Record, encode
 from suite.store import Store
 
@@ -101,4 +101,4 @@ def test_texts_that_a_spreadsheet_would_run_are_quoted(tmp_path: Path) -> None:
     ],
 )
 def test_only_papers_with_a_plain_address_are_linked(paper: str, href: str | None) -> None:
-    assert website.paper_href(paper) == href
+    assert filters.paper_href(paper) == href

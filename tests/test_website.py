@@ -92,8 +92,8 @@ def test_every_page_has_the_strict_policy_and_nothing_inline(leaderboard: Path) 
     for page in pages(leaderboard):
         policies = [a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"]
         assert policies == [
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'none'; connect-src 'none'; "
-            "base-uri 'none'; form-action 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; font-src 'none'; "
+            "connect-src 'none'; base-uri 'none'; form-action 'none'"
         ]
         assert_inert(page)
 

@@ -118,7 +118,8 @@ def test_describe_says_what_a_model_is_and_how_good(squeezemark, tmp_path):
     published = squeezemark("describe", "scene_vqa", "--results", "site/results", "--picture", tmp_path / "samples.png")
     assert published.returncode == 0, published.stderr
     assert "test items, full tier, x86_cpu_ort)" in published.stdout
-    assert Image.open(tmp_path / "samples.png").size == (6 * 136 + 8, Image.open(tmp_path / "samples.png").size[1])
+    with Image.open(tmp_path / "samples.png") as sheet:
+        assert sheet.size == (6 * 136 + 8, 2 * 136 + 8)
 
 
 @pytest.mark.parametrize(

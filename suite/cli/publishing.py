@@ -11,8 +11,15 @@ from suite.errors import UsageError
 @click.command()
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the records.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/site"), show_default=True, help="Folder of the pages.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    default=Path(".squeezemark"),
+    show_default=True,
+    help="Working folder of a run: its test sets save making them again for the examples.",
+)
 @plug_ins
-def render(results: Path, out: Path, plugins: tuple[str, ...], model_files: tuple[str, ...]) -> None:
+def render(results: Path, out: Path, work: Path, plugins: tuple[str, ...], model_files: tuple[str, ...]) -> None:
     """Build the static leaderboard from records alone."""
     from suite.render import render as render_site
     from suite.store import Store
@@ -20,7 +27,7 @@ def render(results: Path, out: Path, plugins: tuple[str, ...], model_files: tupl
     if not results.is_dir():
         raise UsageError(f"There is no results folder {results}; run `squeezemark run` first, or name one with --results.")
     registry = discover(plugins, model_files)
-    done = render_site(Store(results), registry.models, registry.methods, registry.targets, out)
+    done = render_site(Store(results), registry.models, registry.methods, registry.targets, out, work)
     click.echo(f"{done.records} records, {done.pages} pages: {out / 'index.html'}")
     for error in done.broken:
         click.echo(f"Left out: {error}", err=True)

@@ -92,7 +92,8 @@ class Text:
 class Data(Protocol):
     """The functions of a model's `data.py`. The same seed gives the same bytes on every platform.
 
-    `exhibit`, `truths` and `answers` may be left out: without them a record's page has no examples that a person could judge.
+    `exhibit`, `truths` and `answers` may be left out: without them a record's page has no examples that a person could judge. The site
+    calls them where neither torch nor a runtime is to be had, so this module must not import them.
     """
 
     def test(self, seed: int) -> Split:

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-PADDING = 0
-"""The token id that pads a text; attention does not look at it."""
+from suite.models import PADDING
 
 
 class Attention(nn.Module):

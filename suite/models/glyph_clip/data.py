@@ -22,7 +22,7 @@ from suite.models.glyph_clip.glyphs import (
     groups,
     names,
     script,
-    spelled,
+    title,
     unseen,
 )
 
@@ -154,16 +154,21 @@ def calibration(seed: int, items: int) -> "Arrays":
     return {"images": distort(pool.bitmaps[draws.sample(len(pool.classes), items)], draws, MILD), "names": names()}
 
 
-def exhibit(split: Split, index: int) -> tuple[Picture]:
+def exhibit(split: Split, index: int) -> tuple[Picture, ...]:
     """The image of an item."""
     return (Picture("image", split.inputs["images"][index]),)
 
 
 def truths(labels: "Arrays") -> list[str]:
-    """The Unicode name of each item's glyph; any name of the same group is right too."""
-    return [spelled(classes()[index]) for index in labels["class"]]
+    """The character of each item and its name. Here, because it takes the typefaces to know which class is which."""
+    return _titles(labels["class"])
 
 
 def answers(labels: "Arrays", predictions: "Arrays") -> list[str]:
-    """The name that was found nearest to each predicted item."""
-    return [spelled(classes()[index]) for index in predictions["best"][:, 0]]
+    """The character and the name that each predicted item was taken for."""
+    return _titles(predictions["best"][:, 0])
+
+
+def _titles(chosen: Array) -> list[str]:
+    every = [title(code) for code in classes()]
+    return [every[index] for index in chosen]

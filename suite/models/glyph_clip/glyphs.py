@@ -17,7 +17,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
-from suite.models.layers import PADDING
+from suite.models import PADDING
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -137,11 +137,6 @@ def groups() -> Array:
     return answers
 
 
-def spelled(code: int) -> str:
-    """The Unicode name of a code point, in lower case."""
-    return unicode.name(chr(code)).lower()
-
-
 def script(code: int) -> str:
     """The kind of a code point, after the first word of its Unicode name, its block or its category."""
     word = unicode.name(chr(code)).split()[0]
@@ -150,3 +145,8 @@ def script(code: int) -> str:
     if 0x2190 <= code <= 0x21FF:
         return "arrows"
     return "mathematics" if unicode.category(chr(code)) == "Sm" else "other"
+
+
+def title(code: int) -> str:
+    """A character and its Unicode name, as a person would look it up."""
+    return f"{chr(code)} {unicode.name(chr(code))}"

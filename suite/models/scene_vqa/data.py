@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from suite.contracts import Picture, Split, Text
-from suite.models.scene_vqa.questions import ANSWER, ANSWERS, START, TOKEN, VOCABULARY, Question, ask
+from suite.models.scene_vqa.questions import ANSWER, ANSWERS, Question, ask, spell
 from suite.models.scene_vqa.task import KINDS
 from suite.models.scenes import PUBLISHED, Array, Level, Thing, draw, scene
 
@@ -72,8 +72,8 @@ def calibration(seed: int, items: int) -> "Arrays":
 
 def exhibit(split: Split, index: int) -> tuple[Picture, Text]:
     """The image and the question of an item."""
-    words = [VOCABULARY[token] for token in split.inputs["input_ids"][index] if token > TOKEN[START]]
-    return Picture("image", split.inputs["images"][split.inputs["scene"][index]]), Text("question", " ".join(words) + "?")
+    inputs = split.inputs
+    return Picture("image", inputs["images"][inputs["scene"][index]]), Text("question", spell(inputs["input_ids"][index]))
 
 
 def truths(labels: "Arrays") -> list[str]:

@@ -29,8 +29,8 @@ TRIES: Final = 12
 PADDING, START = "<padding>", "<answer>"
 FRAME: Final = ["is", "there", "a", "how", "many", "objects", "object", "are", "what", "the", "of", "more", "than"]
 VOCABULARY: Final = (PADDING, START, *FRAME, *FAMILIES, *EXTREMES, *RELATIONS, *ATTRIBUTES)
-ANSWERS: Final = ("yes", "no", *map(str, range(7)), *ATTRIBUTES)
 TOKEN: Final = {word: token for token, word in enumerate(VOCABULARY)}
+ANSWERS: Final = ("yes", "no", *map(str, range(7)), *ATTRIBUTES)
 ANSWER: Final = {word: index for index, word in enumerate(ANSWERS)}
 
 
@@ -46,6 +46,11 @@ class Question:
         """LENGTH token ids: the answer token, the words, padding."""
         ids = [TOKEN[START], *(TOKEN[word] for word in self.text)]
         return ids + [TOKEN[PADDING]] * (LENGTH - len(ids))
+
+
+def spell(ids: Sequence[int]) -> str:
+    """A question in words from its token ids: `how many red objects?`"""
+    return " ".join(VOCABULARY[token] for token in ids if VOCABULARY[token] not in (PADDING, START)) + "?"
 
 
 def _pick(rng: np.random.Generator, options: Sequence[T]) -> T:

@@ -1,0 +1,65 @@
+"""The downloads: every record as one flat row of plain values, and those as a table that a spreadsheet opens and runs nothing of."""
+
+import csv
+import io
+from typing import Any
+
+from suite.pages import Cards
+from suite.record import Estimate, TokenTimes
+from suite.summarize import Row
+
+Scalar = str | int | float | bool | None
+
+
+def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
+    """One record as names and plain values, for downloads. `current` is False for a record that a newer one of its cell replaces."""
+    record, cell = row.record, row.record.cell
+    facts: dict[str, Scalar] = {
+        "record": record.name, "model": cell.model, "method": cell.method, "variant": cell.variant,
+        "component": cell.component, "target": cell.target,
+        "tier": cell.tier, "test_seed": cell.test_seed, "host": record.environment.host, "family": cards.family(cell.method),
+        "division": cards.division(cell.method), "status": record.status, "reason": record.reason, "current": current,
+        "rank": row.rank, "incomparable": row.incomparable, "items": record.accuracy.items if record.accuracy else None,
+        "metric": record.accuracy.metric if record.accuracy else None,
+    }  # fmt: skip
+    figures = record.figures()
+    facts |= _estimate("accuracy", row.accuracy) | _estimate("difference", row.difference)
+    facts |= {"accuracy_verdict": row.accuracy_verdict}
+    facts |= {name: getattr(row.flips, name) if row.flips else None for name in ("lost", "gained", "agreement")}
+    facts |= {name: figures.get(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters", "bits_per_parameter")}
+    facts |= {"size_ratio": row.size_ratio, **_estimate("speed_up", row.speed_up), "speed_verdict": row.speed_verdict}
+    facts |= _estimate("latency_ms", record.latency.median_ms if record.latency else None)
+    facts |= _tokens(record.latency.tokens if record.latency else None)
+    facts |= {"noisy": record.latency.noisy if record.latency else None}
+    return facts | {"compress_s": figures.get("compress_s"), "created": record.created, "key": record.key}
+
+
+def _tokens(found: TokenTimes | None) -> dict[str, Scalar]:
+    mine = found.artifact if found else None
+    facts: dict[str, Scalar] = {}
+    for name in ("prefill_ms", "first_token_ms", "inter_token_ms", "tokens_per_s"):
+        facts |= _estimate(name, getattr(mine, name) if mine else None)
+    for name in ("first_token_speed_up", "inter_token_speed_up"):
+        facts |= _estimate(name, getattr(found, name) if found else None)
+    return facts
+
+
+def _estimate(name: str, estimate: Estimate | None) -> dict[str, Scalar]:
+    if estimate is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """CSV with a head."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _inert(value: object) -> object:
+    """Text that a spreadsheet would take for a formula gets a quote in front."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

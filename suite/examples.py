@@ -1,0 +1,234 @@
+"""Items of a test set as a person would take them in: what a compressed model forgot, and what it got right that the baseline did not.
+
+The items come from the model's own data, as long as those are, byte for byte, the test set that the records name.
+"""
+
+import io
+import wave
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+
+from suite import arrays
+from suite.contracts import ModelCard, Picture, Skip, Sound, Split, Text
+from suite.evidence import Samples
+from suite.glue import words
+from suite.hashing import hash_arrays
+from suite.pages import slug
+from suite.plugins import model_part
+from suite.record import Record
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FORGOTTEN, GAINED = 6, 3
+"""How many examples a record's page shows of each kind."""
+PIXELS = 512
+"""A picture with a longer side is shown at every second pixel, or every third."""
+SECONDS = 20
+LETTERS = 400
+THINGS = 4
+"""No more of an item is shown than this."""
+
+MULTIPLIER = 2654435769
+"""2^32 over the golden ratio: multiples of it, modulo 2^32, spread evenly however many are taken (Knuth, 6.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A part of an item. file: below the folder of the examples; of a text, none. width, height: of a picture, in pixels."""
+
+    kind: Literal["picture", "sound", "text"]
+    title: str
+    file: str | None = None
+    text: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An item, and in words what is right, what the baseline said and what the artifact said; None where the model has no words."""
+
+    item: int
+    things: tuple[Shown, ...]
+    truth: str | None
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Of one record. reason: why there is nothing to show."""
+
+    forgotten: tuple[Example, ...] = ()
+    gained: tuple[Example, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A test set as the model has it today, its content hash, the functions of its data, and the folder of what is shown of it."""
+
+    folder: str
+    data: ModuleType
+    split: Split
+    sha256: str
+
+
+@dataclass
+class Gallery:
+    """Finds examples, record by record. A test set is made, or read from the working folder of a run, once it is needed, and once.
+
+    files: what the pages refer to, by the path below the folder of the examples.
+    """
+
+    models: Mapping[str, ModelCard]
+    work: Path | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    _sources: dict[tuple[str, int], Source | Skip] = field(default_factory=dict)
+    _shown: dict[tuple[str, int], tuple[Shown, ...]] = field(default_factory=dict)
+
+    def of(self, record: Record, mine: Samples, baseline: Samples) -> Examples:
+        """The examples of a record beside its baseline, both on the same items."""
+        if mine.hits is None or baseline.hits is None or not mine.hits.dtype == baseline.hits.dtype == np.bool_:
+            return Examples(reason="By its metric an item is not simply right or wrong, so none can be said to be forgotten.")
+        lost, gained = chosen(baseline.hits & ~mine.hits, FORGOTTEN), chosen(mine.hits & ~baseline.hits, GAINED)
+        if not lost and not gained:
+            return Examples(reason="Not one item changed sides.")
+        source = self._source(record)
+        if isinstance(source, Skip):
+            return Examples(reason=source.reason)
+        try:
+            said = _words(source, mine, baseline)
+            forgotten, new = (tuple(self._example(source, said, item) for item in items) for items in (lost, gained))
+        except Exception as error:  # the model's own functions, given what may be anybody's columns
+            return Examples(reason=f"The model's own functions could not show them: {_said(error)}.")
+        if said is None and not any(example.things for example in (*forgotten, *new)):
+            return Examples(reason="The model has neither exhibit() nor words for its items, so there is nothing to show of them.")
+        return Examples(forgotten, new)
+
+    def _example(self, source: Source, said: "Words | None", item: int) -> Example:
+        key = source.folder, item
+        if key not in self._shown:
+            things = source.data.exhibit(source.split, item) if hasattr(source.data, "exhibit") else ()
+            self._shown[key] = tuple(self._thing(thing, f"{source.folder}/{item}-{n}") for n, thing in enumerate(things[:THINGS]))
+        truth, before, after = (_short(texts[item]) for texts in said) if said else (None, None, None)
+        return Example(item, self._shown[key], truth, before, after)
+
+    def _thing(self, thing: object, stem: str) -> Shown:
+        if isinstance(thing, Picture):
+            pixels = _fitting(thing.pixels)
+            self.files[f"{stem}.png"] = png(pixels)
+            return Shown("picture", _short(thing.title), f"{stem}.png", width=pixels.shape[1], height=pixels.shape[0])
+        if isinstance(thing, Sound):
+            self.files[f"{stem}.wav"] = wav(thing)
+            return Shown("sound", _short(thing.title), f"{stem}.wav")
+        if isinstance(thing, Text):
+            return Shown("text", _short(thing.title), text=_short(thing.text))
+        raise TypeError(f"exhibit() gives a {type(thing).__name__}, not a Picture, a Sound or a Text")
+
+    def _source(self, record: Record) -> Source | Skip:
+        """The test set of a record, or why it is not to be had."""
+        model, seed, sha256 = record.cell.model, record.cell.test_seed, record.provenance.test_sha256
+        if model not in self.models:
+            return Skip("The model is not part of this installation, so its test items cannot be shown again.")
+        if (model, seed) not in self._sources:
+            self._sources[model, seed] = self._made(model, seed, sha256)
+        found = self._sources[model, seed]
+        if isinstance(found, Source) and found.sha256 != sha256:
+            return Skip("The test set that the model makes today is not the one of this record, so its items cannot be shown again.")
+        return found
+
+    def _made(self, model: str, seed: int, sha256: str | None) -> Source | Skip:
+        folder = slug(model) if seed == 0 else f"{slug(model)}/seed-{seed}"
+        try:
+            data = model_part(model, "data")
+            split = _prepared(self.work, model, seed, sha256) or data.test(seed)
+            return Source(folder, data, split, _content(split))
+        except Exception as error:  # a package that is missing, or anything else in the model's own code
+            return Skip(f"The data of the model cannot be made here: {_said(error)}.")
+
+
+Words = tuple[list[str], list[str], list[str]]
+"""What is right, what the baseline said and what the artifact said, item by item."""
+
+
+def _words(source: Source, mine: Samples, baseline: Samples) -> Words | None:
+    """None if the model has no words."""
+    before, after = (words(source.data, source.split.labels, of.predictions) for of in (baseline, mine))
+    return None if before is None or after is None else (after[0], before[1], after[1])
+
+
+def _prepared(work: Path | None, model: str, seed: int, sha256: str | None) -> Split | None:
+    """The split as a run left it in its working folder, if it is the one that a record names."""
+    if work is None or sha256 is None or not work.is_dir():
+        return None
+    for folder in sorted(work.iterdir()):
+        if folder.name.startswith(f"{model}-") and folder.name.endswith(f"-test-{seed}"):
+            try:
+                split = Split(arrays.load(folder / "inputs.npz"), arrays.load(folder / "labels.npz"))
+            except (OSError, ValueError, BadZipFile):
+                continue
+            if _content(split) == sha256:
+                return split
+    return None
+
+
+def chosen(changed: Array, most: int) -> list[int]:
+    """At most so many of the items that `changed`, bool (items,), marks, in ascending order.
+
+    Every item has a fixed place in an even spread; the first come. So two records show the same items where they can.
+    """
+    items = np.flatnonzero(changed)
+    places = items.astype(np.uint64) * np.uint64(MULTIPLIER) % np.uint64(1 << 32)
+    return sorted(int(item) for item in items[np.argsort(places, kind="stable")[:most]])
+
+
+def _content(split: Split) -> str:
+    """The name of a test set, as `suite.prepare` gives it."""
+    return hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()})
+
+
+def _fitting(pixels: Array) -> Array:
+    """Raises ValueError for what is not a picture."""
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)) or not pixels.size:
+        raise ValueError(f"pixels of the type {pixels.dtype} and the shape {pixels.shape}")
+    step = -(-max(pixels.shape[:2]) // PIXELS)
+    return pixels[::step, ::step]
+
+
+def png(pixels: Array) -> bytes:
+    """A picture as a PNG file; uint8 (height, width) or (height, width, 3)."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def wav(sound: Sound) -> bytes:
+    """A sound as a WAV file, 16 bit, its first SECONDS."""
+    samples = np.asarray(sound.samples, np.float64)[: SECONDS * sound.rate]
+    if samples.ndim != 1 or not np.isfinite(samples).all():
+        raise ValueError(f"samples of the shape {samples.shape}, or not finite")
+    whole = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(sound.rate)
+        out.writeframes(whole.tobytes())
+    return file.getvalue()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
+
+
+def _said(error: Exception) -> str:
+    return _short(f"{type(error).__name__}: {error}".strip().rstrip("."))
