@@ -147,6 +147,7 @@ def _glue(subject: Subject) -> Iterator[tuple[str, str]]:
         first, again = glue.request(inputs, index, run), glue.request(inputs, index, run)
         if not all(np.array_equal(first[name], again.get(name)) for name in first):  # type: ignore[arg-type]
             yield "wrong", f"request() answers item {index} differently each time; what is timed has to answer as what was evaluated"
+            break
     if glue.streams and not list(glue.stream(inputs, 0, run)):
         yield "wrong", "stream() yields no token for the first item"
     for name in sorted({component.name for component in subject.card.components} - called):
