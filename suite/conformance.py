@@ -30,8 +30,8 @@ REQUIRED: Mapping[str, tuple[Part, str]] = {
 }
 OPTIONAL: Mapping[str, tuple[Part, str]] = {
     "slices": ("task", "without slices(labels), no accuracy of groups of items"),
-    "truths": ("task", "without truths(labels), a record shows no examples in words"),
-    "answers": ("task", "without answers(labels, predictions), a record shows no examples in words"),
+    "truths": ("data", "without truths(labels), a record shows no examples in words"),
+    "answers": ("data", "without answers(labels, predictions), a record shows no examples in words"),
     "exhibit": ("data", "without exhibit(split, index), nobody sees or hears the inputs"),
 }
 DTYPES = ("float32", "int64")
