@@ -1,7 +1,5 @@
 """What there is, in rows and in words: for `list`, `describe`, `plan` and `train`."""
 
-import importlib
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ from suite.config import Config
 from suite.contracts import BASELINE, Advance, MethodCard, ModelCard, TargetCard
 from suite.errors import PlugInError, UnknownName
 from suite.plan import Plan
+from suite.plugins import model_folder, model_part
 from suite.registry import Card, Registry
 from suite.store import Store
 from suite.summarize import newest_first
@@ -124,9 +123,11 @@ def train(registry: Registry, name: str, out: Path | None, advance: Advance) -> 
     """
     registry.find("model", name)
     try:
-        script = importlib.import_module(f"suite.models.{name}.train")
+        script = model_part(name, "train")
     except ModuleNotFoundError as error:
         raise PlugInError("model", name, "it has no train.py") from error
-    folder = out or Path(inspect.getfile(script)).parent
+    if not hasattr(script, "train"):
+        raise PlugInError("model", name, "it has no function train()")
+    folder = out or model_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / "weights.safetensors", script.train(folder, advance)
+    return folder / next(iter(registry.models[name].files), "weights.safetensors"), script.train(folder, advance)

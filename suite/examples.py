@@ -17,7 +17,7 @@ import numpy as np
 from suite import arrays
 from suite.contracts import ModelCard, Picture, Skip, Sound, Split, Text
 from suite.evidence import Evidence
-from suite.glue import Glue
+from suite.glue import words
 from suite.hashing import hash_arrays
 from suite.pages import slug
 from suite.plugins import model_part
@@ -72,11 +72,10 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A test set as the model has it today, its content hash, the model's own functions, and the folder of what is shown of it."""
+    """A test set as the model has it today, its content hash, the functions of its data, and the folder of what is shown of it."""
 
     folder: str
     data: ModuleType
-    task: ModuleType
     split: Split
     sha256: str
 
@@ -106,20 +105,20 @@ class Gallery:
         if isinstance(source, Skip):
             return Examples(reason=source.reason)
         try:
-            words = _words(source, evidence.predictions(baseline), evidence.predictions(record))
-            forgotten, learnt = (tuple(self._example(source, words, item) for item in items) for items in (lost, gained))
+            said = _words(source, evidence.predictions(baseline), evidence.predictions(record))
+            forgotten, learnt = (tuple(self._example(source, said, item) for item in items) for items in (lost, gained))
         except Exception as error:  # the model's own functions, given what may be anybody's columns
             return Examples(reason=f"The model's own functions could not show them: {_said(error)}.")
-        if words is None and not any(example.things for example in (*forgotten, *learnt)):
+        if said is None and not any(example.things for example in (*forgotten, *learnt)):
             return Examples(reason="The model has neither exhibit() nor words for its items, so there is nothing to show of them.")
         return Examples(forgotten, learnt)
 
-    def _example(self, source: Source, words: "Words | None", item: int) -> Example:
+    def _example(self, source: Source, said: "Words | None", item: int) -> Example:
         key = source.folder, item
         if key not in self._shown:
             things = source.data.exhibit(source.split, item) if hasattr(source.data, "exhibit") else ()
             self._shown[key] = tuple(self._thing(thing, f"{source.folder}/{item}-{n}") for n, thing in enumerate(things[:THINGS]))
-        truth, before, after = (_short(texts[item]) for texts in words) if words else (None, None, None)
+        truth, before, after = (_short(texts[item]) for texts in said) if said else (None, None, None)
         return Example(item, self._shown[key], truth, before, after)
 
     def _thing(self, thing: object, stem: str) -> Shown:
@@ -149,9 +148,9 @@ class Gallery:
     def _made(self, model: str, seed: int, sha256: str | None) -> Source | Skip:
         folder = slug(model) if seed == 0 else f"{slug(model)}/seed-{seed}"
         try:
-            data, task = model_part(model, "data"), model_part(model, "task")
+            data = model_part(model, "data")
             split = _prepared(self.work, model, seed, sha256) or data.test(seed)
-            return Source(folder, data, task, split, _content(split))
+            return Source(folder, data, split, _content(split))
         except Exception as error:  # a package that is missing, or anything else in the model's own code
             return Skip(f"The data of the model cannot be made here: {_said(error)}.")
 
@@ -162,12 +161,8 @@ Words = tuple[list[str], list[str], list[str]]
 
 def _words(source: Source, old: Mapping[str, Array], new: Mapping[str, Array]) -> Words | None:
     """From the predictions of the baseline and of the artifact; None if the model has no words."""
-    for module in (source.task, source.data):
-        before = Glue(module).words(source.split.labels, old)
-        after = Glue(module).words(source.split.labels, new)
-        if before is not None and after is not None:
-            return after[0], before[1], after[1]
-    return None
+    before, after = (words(source.data, source.split.labels, of) for of in (old, new))
+    return None if before is None or after is None else (after[0], before[1], after[1])
 
 
 def _prepared(work: Path | None, model: str, seed: int, sha256: str | None) -> Split | None:

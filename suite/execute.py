@@ -1,6 +1,8 @@
 """Does what was planned: each cell is compressed, evaluated and measured, and ends in a record. No cell takes the run down."""
 
+import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,18 +33,28 @@ class Observer(Protocol):
     def end(self, record: Record, seconds: float) -> None: ...
 
 
-def execute(plan: Plan, registry: Registry, store: Store, workspace: Workspace, observer: Observer) -> list[Record]:
-    """The record of every cell of the plan, in its order. Those that the store holds already are not measured again."""
+Keep = Callable[[PlannedCell], Path | None]
+"""The folder that a cell's artifact is kept in, if it is to be kept."""
+
+
+def execute(
+    plan: Plan, registry: Registry, store: Store, workspace: Workspace, observer: Observer, keep: Keep = lambda planned: None
+) -> list[Record]:
+    """The record of every cell of the plan, in its order. Those that the store holds already are not measured again.
+
+    Of a cell whose artifact is to be kept that is made again; if it comes out otherwise than recorded, the cell is measured anew.
+    """
     store.prepare()
     known = {key: record for key, record in store.keys().items() if _is_final(record, workspace.config.retry_failed)}
     observer.begin(sum(planned.key in known for planned in plan.cells), len(plan.cells))
     records = []
     for planned in plan.cells:
         record = known.get(planned.key)
-        if record is None:
+        bench = Bench(planned, registry, store, workspace, observer.step, keep(planned))
+        if record is None or not bench.rebuilt(record):
             observer.cell(planned)
             start = time.monotonic()
-            record = Bench(planned, registry, store, workspace, observer.step).run()
+            record = bench.run()
             observer.end(record, time.monotonic() - start)
         records.append(record)
     return records
@@ -55,6 +67,10 @@ def _is_final(record: Record, retry_failed: bool) -> bool:
     return record.status == "ok" or not retry_failed
 
 
+def _hash(artifact: Artifact) -> str:
+    return hash_json({name: part.sha256 for name, part in artifact.parts.items()})
+
+
 @dataclass
 class Bench:
     """One cell at work."""
@@ -64,6 +80,19 @@ class Bench:
     store: Store
     workspace: Workspace
     progress: Progress
+    kept: Path | None = None
+
+    def rebuilt(self, record: Record) -> bool:
+        """Whether nothing is to be kept, or what is kept now is the very artifact of the record, made again."""
+        if self.kept is None or record.status != "ok":
+            return True
+        source, facts = self.registry.sources["model", self.planned.cell.model], dict[str, Any]()
+        try:
+            with self.workspace.room(self.planned.key) as room:
+                self._compress(room, self.workspace.baseline(self.planned.cell.model, source, self.progress), facts)
+        except CellFailed:
+            return False
+        return _hash(facts["artifact"]) == record.provenance.artifact_sha256
 
     def run(self) -> Record:
         """Compress, evaluate, measure, store. Whatever fails is a record too."""
@@ -113,6 +142,8 @@ class Bench:
         ]
         if broken:
             raise CellFailed("claim_not_borne_out", "; ".join(broken))
+        if self.kept is not None:
+            shutil.copytree(out, self.kept, dirs_exist_ok=True)
         return Bundle(out, artifact)
 
     def _record(self, surroundings: Environment, facts: dict[str, Any]) -> Record:
@@ -127,7 +158,7 @@ class Bench:
             provenance=Provenance(
                 model_sha256=self.registry.sources["model", self.planned.cell.model],
                 test_sha256=facts.get("test_sha256"),
-                artifact_sha256=hash_json({name: part.sha256 for name, part in artifact.parts.items()}) if artifact else None,
+                artifact_sha256=_hash(artifact) if artifact else None,
                 suite_version=__version__,
                 git_commit=commit,
                 git_dirty=dirty,

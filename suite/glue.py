@@ -32,7 +32,7 @@ class Glue:
             return _columns(self.module.predict(inputs, items, run, advance), items)
         rows = []
         for index in range(items):
-            rows.append({name: np.asarray(array) for name, array in self.module.request(inputs, index, run).items()})
+            rows.append(self.request(inputs, index, run))
             advance(index + 1)
         shapes = {tuple((name, array.shape) for name, array in row.items()) for row in rows}
         if len(shapes) > 1:
@@ -44,6 +44,10 @@ class Glue:
         items = len(next(iter(predictions.values())))
         try:
             found = self.module.score(labels, predictions)
+        except IndexError as error:
+            raise CellFailed(
+                "invalid_output", f"scoring the predictions raised IndexError: {error}; a label or a prediction is out of range"
+            ) from error
         except Exception as error:
             raise CellFailed("invalid_output", f"scoring the predictions raised {type(error).__name__}: {error}") from error
         return {metric: _column(found, metric, items) for metric in metrics}
@@ -55,9 +59,8 @@ class Glue:
         return found
 
     def request(self, inputs: "Arrays", index: int, run: "Run") -> "Mapping[str, Array]":
-        """One request; the index may lie beyond the last item, and then starts again."""
-        answer: Mapping[str, Array] = self.module.request(inputs, index % self.size(inputs), run)
-        return answer
+        """One request; the index may lie beyond the last item, and then starts again. Raises CellFailed for no answer, or no number."""
+        return _answer(self.module.request(inputs, index % self.size(inputs), run))
 
     @property
     def streams(self) -> bool:
@@ -69,12 +72,33 @@ class Glue:
         tokens: Iterator[Array] = self.module.stream(inputs, index % self.size(inputs), run)
         return tokens
 
-    def words(self, labels: "Arrays", predictions: "Arrays") -> "tuple[list[str], list[str]] | None":
-        """What is right and what was answered for each predicted item; None if the glue has no words for it."""
-        if not hasattr(self.module, "truths") or not hasattr(self.module, "answers"):
-            return None
-        given = list(map(str, self.module.answers(labels, predictions)))
-        return list(map(str, self.module.truths(labels)))[: len(given)], given
+
+def words(data: ModuleType, labels: "Arrays", predictions: "Arrays") -> "tuple[list[str], list[str]] | None":
+    """What is right and what was answered for each predicted item, by a model's `truths` and `answers`; None if it has no words."""
+    if not hasattr(data, "truths") or not hasattr(data, "answers"):
+        return None
+    given = list(map(str, data.answers(labels, predictions)))
+    return list(map(str, data.truths(labels)))[: len(given)], given
+
+
+def _answer(found: Any) -> "dict[str, Array]":
+    if not isinstance(found, Mapping) or not found:
+        raise CellFailed("invalid_output", f"the glue's request() answers with {_kind(found)}, not with arrays by name")
+    answer = {name: np.asarray(array) for name, array in found.items()}
+    for name, array in answer.items():
+        _check_numbers(f"the answer {name!r} of the glue's request()", array)
+    return answer
+
+
+def _kind(found: Any) -> str:
+    return "nothing" if found is None or isinstance(found, Mapping) else type(found).__name__
+
+
+def _check_numbers(what: str, array: "Array") -> None:
+    if array.dtype.kind not in "biuf":
+        raise CellFailed("invalid_output", f"{what} is not an array of numbers but of {array.dtype}; words belong into answers()")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise CellFailed("invalid_output", f"{what} has NaN or infinity in it")
 
 
 def _two(shapes: set[Any]) -> str:
@@ -87,8 +111,9 @@ def _columns(found: Any, items: int) -> "dict[str, Array]":
             "invalid_output", "the glue predicts nothing: predict() returns a column of numbers by name, and so does request()"
         )
     for name, column in found.items():
-        if not isinstance(column, np.ndarray) or column.dtype.kind not in "biuf":
-            raise CellFailed("invalid_output", f"the glue's prediction {name!r} is not an array of numbers; words belong into answers()")
+        if not isinstance(column, np.ndarray):
+            raise CellFailed("invalid_output", f"the glue's prediction {name!r} is not an array of numbers but {type(column).__name__}")
+        _check_numbers(f"the glue's prediction {name!r}", column)
         if len(column) != items:
             raise CellFailed("invalid_output", f"the glue's prediction {name!r} has {len(column)} rows for {items} items")
     return dict(found)

@@ -19,12 +19,16 @@ PROTOCOL = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCell:
-    """A cell, its content key, the claims of each recipe step, and why it cannot be done (None: it can)."""
+    """A cell, its content key, the claims of each recipe step, and why it cannot be done (None: it can).
+
+    file: the name of the file that the model is, if it is one of the user's own.
+    """
 
     cell: Cell
     key: str
     claims: tuple[Claims, ...]
     skip: Skip | None
+    file: str | None = None
 
     @property
     def title(self) -> str:
@@ -36,8 +40,9 @@ class PlannedCell:
         cell = self.cell
         where = f" --targets {cell.target} --tier {cell.tier}" + (f" --test-seed {cell.test_seed}" if cell.test_seed else "")
         if cell.component:
-            return f"squeezemark sensitivity {cell.model} --methods {cell.method}/{cell.variant}{where}"
-        return f"squeezemark run --models {cell.model} --methods {BASELINE},{cell.method}/{cell.variant}{where}"
+            return f"squeezemark sensitivity {self.file or cell.model} --methods {cell.method}/{cell.variant}{where}"
+        model = f"--model {self.file}" if self.file else f"--models {cell.model}"
+        return f"squeezemark run {model} --methods {BASELINE},{cell.method}/{cell.variant}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class _Planner:
             tuple(recipe),
             dict(target.settings),
         )
-        return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip)
+        return self._planned(cell, claims, skip)
 
     def alone(self, model: ModelCard, whole: PlannedCell) -> Iterator[PlannedCell]:
         """The cell itself, and where it compresses several components, a cell for each in which the others stay as they are."""
@@ -129,7 +134,10 @@ class _Planner:
             steps = [(step, claims) for step, claims in zip(whole.cell.recipe, whole.claims, strict=True) if name in step.components]
             recipe = tuple(structs.replace(step, components=(name,)) for step, _ in steps)
             cell = structs.replace(whole.cell, recipe=recipe, component=name)
-            yield PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims for _, claims in steps), skip=whole.skip)
+            yield self._planned(cell, [claims for _, claims in steps], whole.skip)
+
+    def _planned(self, cell: Cell, claims: Iterable[Claims], skip: Skip | None) -> PlannedCell:
+        return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip, file=self.registry.files.get(cell.model))
 
     def _step(self, model: ModelCard, target: TargetCard, step: Step) -> tuple[RecipeStep, Claims, Skip | None]:
         card: MethodCard = self.registry.find("method", step.method)  # type: ignore[assignment]

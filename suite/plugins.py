@@ -4,11 +4,11 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Literal, NoReturn
 
 PACKAGES = {"model": "suite.models", "method": "methods", "target": "targets"}
 
@@ -18,6 +18,13 @@ Paths = Mapping[str, Sequence[str]]
 """Package -> what a run adds to it: folders that hold plug-ins, and files `<name>.py` that each are one."""
 
 
+class _Source(SourceFileLoader):
+    """Reads a file as it is now: no bytecode is kept beside it, which an edit within the same second would leave in force."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError
+
+
 class _Files(MetaPathFinder):
     """Finds the modules that lie in files of their own, wherever those are."""
 
@@ -25,7 +32,9 @@ class _Files(MetaPathFinder):
         self.paths: dict[str, str] = {}
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        return spec_from_file_location(name, self.paths[name]) if name in self.paths else None
+        if name not in self.paths:
+            return None
+        return spec_from_file_location(name, self.paths[name], loader=_Source(name, self.paths[name]))
 
 
 _files = _Files()

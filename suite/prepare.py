@@ -101,22 +101,31 @@ def test(job: Job, progress: Progress) -> dict[str, Any]:
     """Writes `inputs.npz` and `labels.npz` of the test split of `job["seed"]` to `job["out"]`, and `test.json` with its content hash."""
     progress(0, 1, "making the test split")
     out, name = Path(job["out"]), str(job["model"])
-    split: Split = model_part(name, "data").test(int(job["seed"]))
-    items = Glue(model_part(name, "task")).size(split.inputs) if split.inputs else 0
+    split, items = test_split(name, int(job["seed"]))
+    arrays.save(out / "inputs.npz", split.inputs)
+    arrays.save(out / "labels.npz", split.labels)
+    (out / "test.json").write_text(json.dumps({"sha256": hash_split(split), "items": items}))
+    return {}
+
+
+def test_split(model: str, seed: int) -> tuple[Split, int]:
+    """The test split of a seed and how many items it has. Raises CellFailed."""
+    split = model_part(model, "data").test(seed)
+    if not isinstance(split, Split):
+        raise CellFailed("invalid_output", f"test() of the model gives {type(split).__name__}, not a Split(inputs, labels)")
+    items = Glue(model_part(model, "task")).size(split.inputs) if split.inputs else 0
     if items == 0:
         raise CellFailed("invalid_output", "the test split of the model is empty")
     for side, columns in (("label", split.labels), ("input", split.inputs)):
         for column, array in columns.items():
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufSU":
                 raise CellFailed("invalid_output", f"the {side} {column!r} of the test split is not an array of numbers or of strings")
-    arrays.save(out / "inputs.npz", split.inputs)
-    arrays.save(out / "labels.npz", split.labels)
-    facts = {
-        "sha256": hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()}),
-        "items": items,
-    }
-    (out / "test.json").write_text(json.dumps(facts))
-    return {}
+    return split, items
+
+
+def hash_split(split: Split) -> str:
+    """The content hash of a test set."""
+    return hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()})
 
 
 if __name__ == "__main__":

@@ -29,7 +29,10 @@ Probe = Callable[[], Skip | None]
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Every plug-in that was found. `sources` has the content hash of each plug-in's folder, by (kind, name)."""
+    """Every plug-in that was found.
+
+    sources: the content hash of each plug-in, by (kind, name). files: the names of the files that models of the user's own are.
+    """
 
     models: Mapping[str, ModelCard] = field(default_factory=dict)
     methods: Mapping[str, MethodCard] = field(default_factory=dict)
@@ -37,6 +40,7 @@ class Registry:
     supports: Mapping[str, Supports] = field(default_factory=dict)
     probes: Mapping[str, Probe] = field(default_factory=dict)
     sources: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     broken: tuple[PlugInError, ...] = ()
 
     def cards(self, kind: str) -> Mapping[str, Card]:
@@ -67,18 +71,37 @@ def extend(folders: Iterable[Path], models: Iterable[Path] = ()) -> dict[str, li
             raise ConfigError(f"The plug-in folder {folder} holds none of models/, methods/ and targets/.")
         for package, path in found.items():
             paths.setdefault(package, []).append(str(path))
+    places = [*importlib.import_module(PACKAGES["model"]).__path__, *paths.get(PACKAGES["model"], ())]
+    files: dict[str, Path] = {}
     for file in models:
-        paths.setdefault(PACKAGES["model"], []).append(str(_model_file(file)))
+        found_file = _model_file(file, places)
+        if files.setdefault(file.stem, found_file) != found_file:
+            raise ConfigError(f"Two models of the name {file.stem!r} were given, {files[file.stem]} and {found_file}; rename one of them.")
+    if files:
+        paths.setdefault(PACKAGES["model"], []).extend(map(str, files.values()))
     plugins.add(paths)
     return paths
 
 
-def _model_file(file: Path) -> Path:
+def _model_file(file: Path, places: Iterable[str]) -> Path:
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder: a model is one file my_model.py (a folder of plug-ins goes to --plugins).")
     if file.suffix != ".py" or not file.is_file():
         raise ConfigError(f"There is no model file {file}: a model is one file my_model.py (squeezemark new-model writes one).")
     if not PLAIN_NAME.fullmatch(file.stem):
         raise ConfigError(f"The model file {file} needs a name of lower-case letters, digits and '_', such as my_model.py.")
+    for place in places:
+        taken = Path(place) / file.stem
+        if taken.is_dir() or taken.with_suffix(".py").is_file():
+            raise ConfigError(f"A model file cannot be called {file.name}: {file.stem!r} is taken already, by {taken.parent}; rename it.")
     return file.resolve()
+
+
+def usable(registry: "Registry", files: Iterable[Path]) -> "Registry":
+    """The same registry. Raises the PlugInError of a file that was named and cannot be used: it is never left out silently."""
+    for file in files:
+        registry.find("model", file.stem)
+    return registry
 
 
 def discover() -> Registry:
@@ -103,6 +126,7 @@ def discover() -> Registry:
         supports={n: _asked(m.supports) for (kind, n), m in modules.items() if kind == "method" and hasattr(m, "supports")},
         probes={n: _asked(m.probe) for (kind, n), m in modules.items() if kind == "target" and n in cards["target"]},
         sources=sources,
+        files={name: file.name for name, file in plugins.single_files(PACKAGES["model"]).items()},
         broken=tuple(broken),
     )
 
@@ -148,9 +172,11 @@ def _import(kind: str, name: str) -> ModuleType:
 def _card(kind: str, name: str, module: ModuleType) -> Card:
     card = getattr(module, "CARD", None)
     if not isinstance(card, CARDS[kind]):
-        raise PlugInError(kind, name, f"its __init__.py has no CARD that is a {CARDS[kind].__name__}")
+        where = "__init__.py" if hasattr(module, "__path__") else "file"
+        raise PlugInError(kind, name, f"its {where} has no CARD that is a {CARDS[kind].__name__}")
     if card.name != name:  # type: ignore[attr-defined]
-        raise PlugInError(kind, name, f"its card calls itself {card.name!r}, its folder {name!r}")  # type: ignore[attr-defined]
+        where = "folder" if hasattr(module, "__path__") else "file"
+        raise PlugInError(kind, name, f"its card calls itself {card.name!r}, its {where} {name!r}")  # type: ignore[attr-defined]
     try:
         problem = next(iter(CHECKS[kind](card, module)), None)
     except Exception as error:  # fields of a type that no check expects

@@ -1,11 +1,13 @@
 """Runs artifacts on a target, `python -m suite.worker`: needs numpy, the target's runtime, and the model's `task.py`.
 
-Jobs (see `suite.protocol`): `evaluate` writes predictions, `measure` times the artifact against its baseline.
+Jobs (see `suite.protocol`): `evaluate` writes predictions, `measure` times the artifact against its baseline, `answer` writes what
+each component answers to a call of its own, `imports` says which libraries the model's glue brings.
 """
 
 import gc
 import importlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 from suite import arrays
 from suite.errors import CellFailed
 from suite.glue import Glue
-from suite.plugins import model_part
+from suite.plugins import Part, model_part
 from suite.protocol import Job, Progress, serve
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,13 +28,14 @@ Call = Callable[[int], object]
 Stream = Callable[[int], Iterable[object]]
 Timed = Callable[[Any, range, int], list[Any]]
 
+PARTS: tuple[Part, ...] = ("card", "task")
 SIDES = ("baseline", "compressed")
 REFERENCES = 16
 """Requests whose outputs the timed run must repeat."""
 CALLS, DROPPED = 20, 3
 """Timed calls of a block, and those before them that are not timed: each side finds the caches full of the other's weights."""
-SLOWEST_BLOCK_S = 0.5
-"""Blocks of a model so slow that 20 calls would take longer hold fewer calls (at least 3)."""
+QUADS = 3
+"""ABBA quads of a launch at least. Blocks of a model so slow that they would outlast the launch hold fewer calls (3 at least)."""
 TOLERANCE = 1e-3
 TOKEN_QUADS = 3
 """ABBA quads of a launch in which each token's time is taken, besides those of whole requests."""
@@ -66,7 +69,9 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     runs = {side: _runner(job, side).run for side in SIDES}
     baseline, compressed = (_call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
     _check_outputs(job, glue, inputs, runs["compressed"])
-    calls, quads = (int(job["calls"]), int(job["quads"])) if job.get("quads") else (_block_length(baseline, compressed), 0)
+    calls, quads = (
+        (int(job["calls"]), int(job["quads"])) if job.get("quads") else (_block_length(float(job["seconds"]), baseline, compressed), 0)
+    )
     gc.collect()
     gc.disable()
     wall, cpu = now(), time.process_time_ns()
@@ -82,6 +87,26 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
         found |= {f"{kind}:{side}:{name}": array for (kind, name), array in _components(glue, inputs, runs[side]).items()}
     arrays.save(job["out"], found)
     return {"calls": calls, "quads": len(times[0]), "cpu_wall": busy}
+
+
+def answer(job: Job, progress: Progress) -> dict[str, Any]:
+    """The outputs of each component for the inputs in `job["calls"]` (`component.tensor`, as in what it writes to `job["out"]`)."""
+    run, calls = _finite(_runner(job, "compressed").run), arrays.load(job["calls"])
+    found: dict[str, Array] = {}
+    for component in job["compressed"]:
+        feed = {name.partition(".")[2]: array for name, array in calls.items() if name.partition(".")[0] == component}
+        found |= {f"{component}.{name}": array for name, array in run(component, feed).items()}
+    np.savez(job["out"], allow_pickle=False, **found)
+    return {}
+
+
+def imports(job: Job, progress: Progress) -> dict[str, Any]:
+    """Libraries besides numpy that reading the model's card and glue loads: a small board does not have them."""
+    before = set(sys.modules)
+    for part in PARTS:
+        model_part(str(job["model"]), part)
+    loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+    return {"libraries": sorted(loaded - set(sys.stdlib_module_names) - {"suite", "numpy"})}
 
 
 def block(call: Call, indices: range, dropped: int) -> list[int]:
@@ -111,7 +136,7 @@ def _quads(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int,
     old: list[list[Any]] = []
     new: list[list[Any]] = []
     end = now() + int(seconds * 1e9)
-    while len(old) < (quads or 3) or (not quads and now() < end):
+    while len(old) < (quads or QUADS) or (not quads and now() < end):
         first = range(len(old) * (calls + DROPPED), (len(old) + 1) * (calls + DROPPED))
         second = range(first.stop, first.stop + calls + DROPPED)
         a, b = timed(baseline, first, DROPPED), timed(compressed, first, DROPPED)
@@ -121,10 +146,10 @@ def _quads(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int,
     return np.array(old, np.int64), np.array(new, np.int64)
 
 
-def _block_length(*sides: Call) -> int:
-    """Calls of a block: CALLS, or fewer for a slow model."""
-    slowest = max(np.median(block(side, range(5), 2)) for side in sides)
-    return int(np.clip(SLOWEST_BLOCK_S * 1e9 / slowest, 3, CALLS))
+def _block_length(seconds: float, *sides: Call) -> int:
+    """Calls of a block: CALLS, or as many as let QUADS quads of both sides fit into a launch."""
+    together = sum(np.median(block(side, range(5), 2)) for side in sides)
+    return int(np.clip(seconds * 1e9 / (2 * QUADS * together) - DROPPED, 3, CALLS))
 
 
 def _components(glue: Glue, inputs: Arrays, run: Run) -> dict[tuple[str, str], Array]:
@@ -193,4 +218,4 @@ def _stay_on_one_core(threads: int) -> None:
 
 
 if __name__ == "__main__":
-    serve({"evaluate": evaluate, "measure": measure}, "invalid_output")
+    serve({"evaluate": evaluate, "measure": measure, "answer": answer, "imports": imports}, "invalid_output")

@@ -129,3 +129,12 @@ def browser() -> Iterator[object]:
         browser = driver.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def own_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file `own_model.py` that new-model writes, its weights beside it; to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("own")
+    command = [sys.executable, "-m", "suite", "new-model", "own_model"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    return folder / "own_model.py"

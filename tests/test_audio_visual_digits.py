@@ -98,7 +98,7 @@ def test_test_split_is_large_and_well_formed():
 
 
 def test_chance_is_that_of_one_answer_to_all():
-    assert CARD.chance == max(Counter(task.truths(split(0).labels)).values()) / 2000
+    assert CARD.chance == max(Counter(data.truths(split(0).labels)).values()) / 2000
 
 
 def test_no_voice_and_no_sound_is_in_two_splits():
@@ -281,8 +281,8 @@ def test_score_by_hand():
     scored = task.score(labels, predictions)
     assert list(scored) == ["top_1"]
     assert (scored["top_1"].dtype, scored["top_1"].tolist()) == (bool, [True, False, True])
-    assert task.truths(labels) == ["seven", "zero", "three", "nine"]
-    assert task.answers({}, predictions) == ["seven", "one", "three"]
+    assert data.truths(labels) == ["seven", "zero", "three", "nine"]
+    assert data.answers({}, predictions) == ["seven", "one", "three"]
     assert task.slices(labels)["voice"].tolist() == ["linda", "quincy", "aunty", "steph"]
 
 
@@ -326,7 +326,7 @@ def test_towers_have_what_compression_is_for():
 
 def test_shipped_weights_give_these_answers():
     predictions = task.predict(split(0).inputs, 20, run, lambda _: None)
-    assert " ".join(task.answers({}, predictions)) == GOLDEN
+    assert " ".join(data.answers({}, predictions)) == GOLDEN
 
 
 def test_fusion_is_better_than_either_modality_alone():

@@ -58,7 +58,10 @@ def test_a_config_that_cannot_be_used_is_one_sentence(text, sentence, squeezemar
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [(), ("list",), ("describe",), ("plan",), ("run",), ("render",), ("serve",), ("train",), ("doctor",)])
+COMMANDS = ["list", "describe", "plan", "run", "sensitivity", "render", "serve", "train", "new-model", "check-model", "compress", "doctor"]
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
 def test_every_command_explains_itself(command, squeezemark):
     done = squeezemark(*command, "--help")
     assert done.returncode == 0

@@ -129,7 +129,7 @@ def test_a_method_that_misbehaves_is_one_typed_record(name, squeezemark, new_met
         assert done.returncode == 1
         assert reason in record.reason
         assert "\n" not in record.reason
-        assert f"Failed: tiny_matcher · {name}/only: {status}: " in done.stderr
+        assert f"Failed: tiny_matcher · {name}/only · x86_cpu_ort: {status}: " in done.stderr
 
 
 def test_a_method_that_claims_what_it_does_not_do_is_a_failed_cell(squeezemark, new_method, tmp_path, work):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.errors import CellFailed
-from suite.glue import Glue
+from suite.glue import Glue, words
 
 INPUTS = {"x": np.arange(8.0).reshape(4, 2), "y": np.zeros((4, 1))}
 
@@ -30,7 +30,7 @@ def test_request_is_enough():
     assert told == [1, 2, 3]
     assert glue().size(INPUTS) == 4
     assert glue().slices({}) == {}
-    assert glue().words({}, found) is None
+    assert words(SimpleNamespace(), {}, found) is None
     assert not glue().streams
 
 
@@ -39,14 +39,13 @@ def test_what_a_model_has_of_its_own_is_used():
         size=lambda inputs: 2,
         predict=lambda inputs, items, run, advance: {"one": np.ones(items)},
         slices=lambda labels: {"half": np.array(["a", "b"])},
-        truths=lambda labels: ["yes", "no", "no"],
-        answers=lambda labels, predictions: ["no", "no"],
         stream=lambda inputs, index, run: iter([index]),
     )
     assert own.size(INPUTS) == 2
     assert own.predict(INPUTS, 3, _run, print)["one"].tolist() == [1, 1, 1]
     assert own.slices({})["half"].tolist() == ["a", "b"]
-    assert own.words({}, {}) == (["yes", "no"], ["no", "no"])
+    said = SimpleNamespace(truths=lambda labels: ["yes", "no", "no"], answers=lambda labels, predictions: ["no", "no"])
+    assert words(said, {}, {}) == (["yes", "no"], ["no", "no"])
     assert own.streams
     assert list(own.stream(INPUTS, 5, _run)) == [1]
 

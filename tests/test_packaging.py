@@ -31,7 +31,13 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"suite", "methods", "targets", f"squeezemark-{__version__}.dist-info"}
     assert not [name for name in names if "__pycache__" in name or name.endswith((".part", ".pyc"))]
-    for needed in ("suite/py.typed", "methods/py.typed", "targets/py.typed", "suite/_site/templates/index.html"):
+    for needed in (
+        "suite/py.typed",
+        "methods/py.typed",
+        "targets/py.typed",
+        "suite/_site/templates/index.html",
+        "suite/skeleton/my_model.py",
+    ):
         assert needed in names
     for model in ("glyph_clip", "scene_vqa"):
         weights = zipfile.ZipFile(wheel).getinfo(f"suite/models/{model}/weights.safetensors")
@@ -51,7 +57,15 @@ def test_the_metadata_names_licence_command_and_light_dependencies(wheel):
 def test_the_sdist_can_build_and_test(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "constraints.txt", "Makefile", "LICENSE", "README.md", "tests/test_packaging.py", "suite/cli.py"} <= names
+    assert {
+        "pyproject.toml",
+        "constraints.txt",
+        "Makefile",
+        "LICENSE",
+        "README.md",
+        "tests/test_packaging.py",
+        "suite/cli/__init__.py",
+    } <= names
 
 
 def test_the_wheel_works_away_from_the_checkout(wheel, tmp_path):

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from conftest import PLUGINS, ROOT
 
+from suite import conformance
 from suite import registry as registries
 from suite.config import Config
 from suite.contracts import Skip, Step
 from suite.executors import local
-from suite.hashing import hash_arrays
+from suite.glue import Glue
 from suite.metrics import METRICS
 from suite.plan import plan
+from suite.plugins import model_folder, model_part
 from suite.workspace import Workspace
 
 REGISTRY = registries.discover()
@@ -71,69 +73,25 @@ def test_every_method_applies_to_every_model_or_says_why_not():
     assert all(cell.skip is None or cell.skip.reason for cell in planned.cells)
 
 
-@pytest.fixture(scope="module")
-def model(request):
-    """The modules of one reference model and its test split of seed 0."""
-    parts = {part: importlib.import_module(f"suite.models.{request.param}.{part}") for part in ("network", "task", "data")}
-    return REGISTRY.models[request.param], parts, parts["data"].test(0)
-
-
-@pytest.mark.parametrize("model", MODELS, indirect=True)
-def test_the_splits_of_a_model(model):
-    card, parts, split = model
-    size = parts["task"].size(split.inputs)
-    assert size >= 2000
-    again, other = parts["data"].test(0), parts["data"].test(1)
-    assert hash_arrays(again.inputs) == hash_arrays(split.inputs)
-    assert hash_arrays(again.labels) == hash_arrays(split.labels)
-    assert hash_arrays(other.inputs) != hash_arrays(split.inputs)
-    assert parts["task"].size(other.inputs) >= 2000
-    assert parts["task"].size(parts["data"].calibration(0, 40)) >= 40
-    assert not set(split.labels) & set(split.inputs), "labels must not be among the inputs"
-    for name, groups in parts["task"].slices(split.labels).items():
-        assert groups.shape == (size,), name
-        assert np.unique(groups).size > 1
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_passes_the_conformance_suite(name):
+    """What `squeezemark check-model` says about it, and what a published model has to have besides."""
+    findings = conformance.check(REGISTRY, name, {})
+    assert [finding for finding in findings if finding.bad] == []
+    assert {"ok"} == {finding.state for finding in findings if finding.check in ("above chance", "light import", "export", "score")}
+    assert not [finding for finding in findings if "a published model has" in finding.words]
+    card = REGISTRY.models[name]
     assert {card.metric, *card.other_metrics} <= set(METRICS)
+    assert (model_folder(name) / "weights.safetensors").stat().st_size <= LARGEST_WEIGHTS
 
 
-@pytest.mark.parametrize("model", MODELS, indirect=True)
-def test_components_and_glue_agree_with_the_card(model):
-    import torch
-
-    card, parts, split = model
-    weights = Path(parts["network"].__file__).with_name("weights.safetensors")
-    assert weights.stat().st_size <= LARGEST_WEIGHTS
-    modules = parts["network"].load(weights.parent)
-    assert set(modules) == {component.name for component in card.components}
-    called = set()
-
-    def run(name, arrays):
-        called.add(name)
-        component = card.component(name)
-        for tensor in component.inputs:
-            array = arrays[tensor.name]
-            assert array.dtype == tensor.dtype
-            assert array.shape == tuple(1 if size is None else size for size in tensor.shape)
-        with torch.no_grad():
-            outputs = modules[name](*(torch.from_numpy(np.array(arrays[tensor.name])) for tensor in component.inputs))
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        for tensor, output in zip(component.outputs, outputs, strict=True):
-            assert tuple(output.shape) == tuple(1 if size is None else size for size in tensor.shape)
-        return {tensor.name: output.numpy() for tensor, output in zip(component.outputs, outputs, strict=True)}
-
-    told = []
-    predictions = parts["task"].predict(split.inputs, 40, run, told.append)
-    assert told, "the glue reports no progress"
-    assert all(len(column) == 40 for column in predictions.values())
-    for metric, values in parts["task"].score(split.labels, predictions).items():
-        assert metric in (card.metric, *card.other_metrics)
-        assert values.dtype == np.bool_
-        assert values.shape == (40,)
-    assert called == set(modules)
-    size = parts["task"].size(split.inputs)
-    for index in (0, 1, size, size + 1):
-        outputs = parts["task"].request(split.inputs, index, run)
-        assert all(np.isfinite(array).all() for array in outputs.values())
+@pytest.mark.parametrize("name", MODELS)
+def test_the_slices_of_a_model_have_several_groups(name):
+    split = model_part(name, "data").test(0)
+    glue = Glue(model_part(name, "task"))
+    for slice_name, groups in glue.slices(split.labels).items():
+        assert groups.shape == (glue.size(split.inputs),), slice_name
+        assert np.unique(groups).size > 1
 
 
 @pytest.fixture(scope="module")

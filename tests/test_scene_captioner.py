@@ -158,7 +158,7 @@ def test_an_exhibit_is_the_image():
 
 
 def test_chance_on_the_card_is_that_of_the_most_frequent_caption():
-    counts = Counter(task.truths(split(0).labels))
+    counts = Counter(data.truths(split(0).labels))
     assert scene_captioner.CARD.chance == max(counts.values()) / 2000
 
 
@@ -188,8 +188,8 @@ def test_score_by_hand():
     assert scores["cider"].tolist() == cider_d([row[row > task.END].tolist() for row in given], words[:3], words).tolist()
     assert scores["cider"][0] == pytest.approx(10)
     assert {name: array.dtype for name, array in scores.items()} == {"exact_match": bool, "token_accuracy": float, "cider": float}
-    assert task.truths(labels)[0] == "large red circle, small blue square"
-    assert task.answers({}, {"tokens": given})[2] == "small red circle"
+    assert data.truths(labels)[0] == "large red circle, small blue square"
+    assert data.answers({}, {"tokens": given})[2] == "small red circle"
     assert task.slices(labels)["caption length"].tolist() == ["2 objects"] * 4
 
 
@@ -293,7 +293,7 @@ def test_a_word_does_not_see_those_after_it():
 
 def test_shipped_weights_write_these_captions():
     predictions = task.predict(split(0).inputs, len(GOLDEN), run, lambda _: None)
-    assert tuple(task.answers({}, predictions)) == GOLDEN
+    assert tuple(data.answers({}, predictions)) == GOLDEN
 
 
 def test_shipped_weights_caption_most_scenes():

@@ -119,7 +119,7 @@ def test_describe_says_what_a_model_is_and_how_good(squeezemark, tmp_path):
     assert published.returncode == 0, published.stderr
     assert "test items, full tier, x86_cpu_ort)" in published.stdout
     with Image.open(tmp_path / "samples.png") as sheet:
-        assert sheet.size[0] == 6 * 136 + 8
+        assert sheet.size == (6 * 136 + 8, 2 * 136 + 8)
 
 
 @pytest.mark.parametrize(

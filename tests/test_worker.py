@@ -40,10 +40,13 @@ def test_at_least_three_quads_are_measured_however_short_the_time():
     assert len(old) == 3
 
 
-@pytest.mark.parametrize(("slowest_s", "calls"), [(0.0, 20), (0.02, 20), (0.1, 5), (10.0, 3)])
-def test_blocks_of_slow_models_hold_fewer_calls(slowest_s, calls, monkeypatch):
-    monkeypatch.setattr(worker, "block", lambda call, indices, dropped: [max(1.0, slowest_s * 1e9)] * 3)
-    assert worker._block_length(lambda index: None) == calls
+@pytest.mark.parametrize(
+    ("call_s", "seconds", "calls"), [(0.0, 0.5, 20), (0.001, 0.5, 20), (0.005, 1.5, 20), (0.005, 0.9, 12), (10.0, 1.5, 3)]
+)
+def test_blocks_of_slow_models_hold_fewer_calls(call_s, seconds, calls, monkeypatch):
+    """Three quads of four blocks, the dropped calls included, fit into a launch: 12 blocks of (12 + 3) calls of 5 ms are 0.9 s."""
+    monkeypatch.setattr(worker, "block", lambda call, indices, dropped: [max(1.0, call_s * 1e9)] * 3)
+    assert worker._block_length(seconds, lambda index: None, lambda index: None) == calls
 
 
 def _request(inputs, index, run):

@@ -5,7 +5,7 @@ import sys
 import click
 
 from suite import __version__
-from suite.cli import inspecting, measuring, modelling, publishing
+from suite.cli import delivering, inspecting, measuring, modelling, publishing
 from suite.errors import SqueezemarkError, UsageError
 
 
@@ -43,6 +43,6 @@ def cli() -> None:
     """
 
 
-for module in (inspecting, measuring, modelling, publishing):
+for module in (delivering, inspecting, measuring, modelling, publishing):
     for command in module.COMMANDS:
         cli.add_command(command)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.options import prepare, print_rows, report_broken, selection
+from suite.cli.options import planned, prepare, print_rows, report_broken, selection
 from suite.contracts import BASELINE
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def plan_command(as_json: bool, **choices: Any) -> None:
     from suite import catalogue
 
     config, registry, _ = prepare(choices)
-    print_rows(catalogue.plan_rows(_plan(config, registry), config), as_json, ("name", "state", "reason"))
+    print_rows(catalogue.plan_rows(planned(config, registry), config), as_json, ("name", "state", "reason"))
     report_broken(registry)
 
 
@@ -78,14 +78,7 @@ def _execute(config: "Config", registry: "Registry", paths: dict[str, list[str]]
 
     store, workspace = Store(Path(config.results)), Workspace(Path(config.work).resolve(), config, paths)
     with Display(Console(stderr=False, soft_wrap=True)) as display:
-        return execute(_plan(config, registry), registry, store, workspace, display)
-
-
-def _plan(config: "Config", registry: "Registry") -> Any:
-    from suite import environment
-    from suite.plan import plan
-
-    return plan(config, registry, environment.read().host, environment.library_versions())
+        return execute(planned(config, registry), registry, store, workspace, display)
 
 
 def _report(records: "list[Record]", config: "Config") -> bool:

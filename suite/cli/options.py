@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from suite.errors import UsageError
+
 if TYPE_CHECKING:
     from suite.config import Config
+    from suite.plan import Plan
     from suite.registry import Registry
 
 
@@ -58,8 +61,9 @@ def discover(plugins: Iterable[str], model_files: Iterable[str] = ()) -> "Regist
     """Every plug-in, those of the user's own too."""
     from suite import registry
 
-    registry.extend(map(Path, plugins), map(Path, model_files))
-    return registry.discover()
+    files = [Path(file) for file in model_files]
+    registry.extend(map(Path, plugins), files)
+    return registry.usable(registry.discover(), files)
 
 
 def prepare(choices: Mapping[str, Any]) -> "tuple[Config, Registry, dict[str, list[str]]]":
@@ -73,7 +77,30 @@ def prepare(choices: Mapping[str, Any]) -> "tuple[Config, Registry, dict[str, li
     paths = registry.extend(map(Path, config.plugins), map(Path, config.model_files))
     if config.model_files and not config.models:  # whoever names a model of their own means that one
         config = structs.replace(config, models=tuple(Path(file).stem for file in config.model_files))
-    return config, registry.discover(), paths
+    return config, registry.usable(registry.discover(), map(Path, config.model_files)), paths
+
+
+def one_model(model: str, plugins: Iterable[str], model_files: Iterable[str]) -> "tuple[str, Registry, dict[str, list[str]]]":
+    """The name of a model that was given by name or as a path, every plug-in, and what the processes of a run add. Raises UnknownName,
+    ConfigError, and the PlugInError of a model that cannot be read."""
+    from suite import registry
+
+    is_file = model.endswith(".py") or "/" in model or "\\" in model or Path(model).is_dir()
+    files = [*map(Path, model_files), *([Path(model)] if is_file else [])]
+    paths = registry.extend(map(Path, plugins), files)
+    found, name = registry.usable(registry.discover(), files), Path(model).stem if is_file else model
+    if name not in found.models and Path(f"{model}.py").is_file():
+        raise UsageError(f"There is no model {model!r} in the package; for the file here write {model}.py.")
+    found.find("model", name)
+    return name, found, paths
+
+
+def planned(config: "Config", registry: "Registry") -> "Plan":
+    """The cells that the config asks for, on this machine."""
+    from suite import environment
+    from suite.plan import plan
+
+    return plan(config, registry, environment.read().host, environment.library_versions())
 
 
 def report_broken(registry: "Registry") -> bool:

@@ -8,7 +8,9 @@ A **model** is a folder `suite/models/<name>/`:
 - `task.py` (numpy only) is the glue, the functions of `Task`;
 - `data.py` makes the splits, the functions of `Data`;
 - `train.py` has `train(out: Path, advance: Advance) -> dict[str, float]`, which writes `weights.safetensors` into the folder `out`
-  from scratch and returns what it reached.
+  from scratch and returns what it reached;
+
+or one file `<name>.py` with all of these functions and `CARD` (see docs/models.md), whose card lists the `files` beside it.
 
 A **method** is a folder `methods/<name>/`: `__init__.py` holds `CARD`, a `MethodCard`, and may define
 `supports(model, target, variant) -> Skip | None`; `apply.py` has `apply(parts, parameters, context) -> parts`, where `parts`

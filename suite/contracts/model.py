@@ -90,12 +90,10 @@ class Text:
 
 
 class Data(Protocol):
-    """The functions of a model's `data.py`. The same seed gives the same bytes on every platform. Only `test` and `calibration` have to
-    be there.
+    """The functions of a model's `data.py`. The same seed gives the same bytes on every platform.
 
-    The site shows what a compressed model forgot by calling these where no runtime and no torch are imported: this module must not need
-    them either. Without `exhibit` there is nothing to see of an item. `truths` and `answers` are those of `Task`, for a model whose words
-    take more than labels and numpy to know (a typeface, a word list); where `task.py` has them too, its own count.
+    `exhibit`, `truths` and `answers` may be left out: without them a record's page has no examples that a person could judge. The site
+    calls them where neither torch nor a runtime is to be had, so this module must not import them.
     """
 
     def test(self, seed: int) -> Split:
@@ -111,14 +109,13 @@ class Data(Protocol):
         """What is right for each item, in words."""
 
     def answers(self, labels: "Arrays", predictions: "Arrays") -> "Sequence[str]":
-        """What was predicted for each predicted item, in words."""
+        """What was predicted for each predicted item, in words. `labels` may hold the words, never what is right, for this."""
 
 
 class Task(Protocol):
     """The functions of a model's `task.py`: numpy glue around `run(component, inputs) -> outputs`, which knows no runtime.
 
-    Only `score` and `request` have to be there (`suite.glue` has the rest): without `truths` and `answers`, here or in `data.py`,
-    a record's page has no examples in words, and without `stream` a model is not timed token by token.
+    Only `score` and `request` have to be there (`suite.glue` has the rest); without `stream` a model is not timed token by token.
     """
 
     def size(self, inputs: "Arrays") -> int:
@@ -141,9 +138,3 @@ class Task(Protocol):
 
     def stream(self, inputs: "Arrays", index: int, run: "Run") -> "Iterator[Array]":
         """The same request, token by token: yields each as soon as it is known. `request` runs through it."""
-
-    def truths(self, labels: "Arrays") -> "Sequence[str]":
-        """What is right for each item, in words."""
-
-    def answers(self, labels: "Arrays", predictions: "Arrays") -> "Sequence[str]":
-        """What was predicted for each predicted item, in words. `labels` may hold the words, never what is right, for this."""

@@ -148,3 +148,13 @@ def exhibit(split: Split, index: int) -> tuple[Picture, Sound]:
     """The image of an item, and its sound as far as the features hold it."""
     sound = hear.resynthesise(split.inputs["features"][index])
     return Picture("image", split.inputs["images"][index]), Sound("sound, resynthesised from the features the model hears", sound, mel.RATE)
+
+
+def truths(labels: "Arrays") -> list[str]:
+    """The digit of each item in words."""
+    return [WORDS[digit] for digit in labels["digit"]]
+
+
+def answers(labels: "Arrays", predictions: "Arrays") -> list[str]:
+    """The digit that was predicted for each predicted item, in words."""
+    return [WORDS[digit] for digit in predictions["digit"]]

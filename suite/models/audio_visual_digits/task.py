@@ -1,6 +1,6 @@
 """The glue of audio-visual digits: numpy around one vision, one audio and one fusion call per item."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,13 +62,3 @@ def score(labels: "Arrays", predictions: "Arrays") -> "Arrays":
 def slices(labels: "Arrays") -> "Mapping[str, Array]":
     """The digit, in words, and the voice that says it."""
     return {"digit": np.array(WORDS)[labels["digit"]], "voice": np.array(TEST_VOICES)[labels["voice"]]}
-
-
-def truths(labels: "Arrays") -> "Sequence[str]":
-    """The digit of each item in words."""
-    return [WORDS[digit] for digit in labels["digit"]]
-
-
-def answers(labels: "Arrays", predictions: "Arrays") -> "Sequence[str]":
-    """The digit that was predicted for each predicted item, in words."""
-    return [WORDS[digit] for digit in predictions["digit"]]

@@ -3,7 +3,6 @@
 No floating-point number is involved, so that neither a compiler nor a maths library can change a byte from one platform to another.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from suite.models.glyph_clip.glyphs import (
     groups,
     names,
     script,
-    titles,
+    title,
     unseen,
 )
 
@@ -160,11 +159,16 @@ def exhibit(split: Split, index: int) -> tuple[Picture, ...]:
     return (Picture("image", split.inputs["images"][index]),)
 
 
-def truths(labels: "Arrays") -> Sequence[str]:
+def truths(labels: "Arrays") -> list[str]:
     """The character of each item and its name. Here, because it takes the typefaces to know which class is which."""
-    return [titles()[right] for right in labels["class"]]
+    return _titles(labels["class"])
 
 
-def answers(labels: "Arrays", predictions: "Arrays") -> Sequence[str]:
+def answers(labels: "Arrays", predictions: "Arrays") -> list[str]:
     """The character and the name that each predicted item was taken for."""
-    return [titles()[taken] for taken in predictions["best"][:, 0]]
+    return _titles(predictions["best"][:, 0])
+
+
+def _titles(chosen: Array) -> list[str]:
+    every = [title(code) for code in classes()]
+    return [every[index] for index in chosen]

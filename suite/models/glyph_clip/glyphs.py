@@ -147,7 +147,6 @@ def script(code: int) -> str:
     return "mathematics" if unicode.category(chr(code)) == "Sm" else "other"
 
 
-@cache
-def titles() -> tuple[str, ...]:
-    """The character of each class and its Unicode name, as a person would look it up."""
-    return tuple(f"{chr(code)} {unicode.name(chr(code))}" for code in classes())
+def title(code: int) -> str:
+    """A character and its Unicode name, as a person would look it up."""
+    return f"{chr(code)} {unicode.name(chr(code))}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from suite.contracts import Picture, Split
-from suite.models.scene_captioner.task import END, LENGTH, OBJECTS, PADDING, VOCABULARY
+from suite.models.scene_captioner.task import END, LENGTH, OBJECTS, PADDING, VOCABULARY, captions
 from suite.models.scenes import Array, Level, Thing, draw, scene
 
 if TYPE_CHECKING:
@@ -72,3 +72,17 @@ def calibration(seed: int, items: int) -> "Arrays":
 def exhibit(split: Split, index: int) -> tuple[Picture, ...]:
     """The image of an item."""
     return (Picture("image", split.inputs["images"][index]),)
+
+
+def _words(tokens: Array) -> list[str]:
+    return [" ".join(VOCABULARY[token] for token in caption).replace(" ,", ",") for caption in captions(tokens)]
+
+
+def truths(labels: "Arrays") -> list[str]:
+    """The caption of each item: `large red circle, small blue square`."""
+    return _words(labels["caption"])
+
+
+def answers(labels: "Arrays", predictions: "Arrays") -> list[str]:
+    """The caption that was given to each predicted item."""
+    return _words(predictions["tokens"])

@@ -1,6 +1,6 @@
 """The glue of the scene captioner: numpy around one vision call per image and one decoder call per token."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,7 +88,7 @@ def _lengths(tokens: "Array") -> "Array":
     return lengths
 
 
-def _captions(tokens: "Array") -> list[list[int]]:
+def captions(tokens: "Array") -> list[list[int]]:
     """The words of each caption as token ids, without the end token."""
     return [[int(token) for token in row[:length] if token != END] for row, length in zip(tokens, _lengths(tokens), strict=True)]
 
@@ -105,25 +105,11 @@ def score(labels: "Arrays", predictions: "Arrays") -> "Arrays":
     longer = np.maximum(_lengths(given), _lengths(wanted))
     within = np.arange(given.shape[1]) < np.minimum(_lengths(given), _lengths(wanted))[:, None]
     hits = ((given == wanted) & within).sum(1)
-    corpus = [[caption] for caption in _captions(labels["caption"])]
-    cider = cider_d(_captions(given), corpus[: len(given)], corpus)
+    corpus = [[caption] for caption in captions(labels["caption"])]
+    cider = cider_d(captions(given), corpus[: len(given)], corpus)
     return {"exact_match": hits == longer, "token_accuracy": hits / longer, "cider": cider}
 
 
 def slices(labels: "Arrays") -> "Mapping[str, Array]":
     """How many objects the caption of each item names."""
     return {"caption length": np.array([f"{number} objects" for number in _lengths(labels["caption"]) // 4])}
-
-
-def _words(tokens: "Array") -> "Sequence[str]":
-    return [" ".join(VOCABULARY[token] for token in caption).replace(" ,", ",") for caption in _captions(tokens)]
-
-
-def truths(labels: "Arrays") -> "Sequence[str]":
-    """The caption of each item: `large red circle, small blue square`."""
-    return _words(labels["caption"])
-
-
-def answers(labels: "Arrays", predictions: "Arrays") -> "Sequence[str]":
-    """The caption that was given to each predicted item."""
-    return _words(predictions["tokens"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from suite.contracts import Picture, Split, Text
-from suite.models.scene_vqa.questions import ANSWER, Question, ask, spell
+from suite.models.scene_vqa.questions import ANSWER, ANSWERS, Question, ask, spell
 from suite.models.scene_vqa.task import KINDS
 from suite.models.scenes import PUBLISHED, Array, Level, Thing, draw, scene
 
@@ -71,6 +71,16 @@ def calibration(seed: int, items: int) -> "Arrays":
 
 
 def exhibit(split: Split, index: int) -> tuple[Picture, Text]:
-    """The image of an item, and what is asked about it."""
+    """The image and the question of an item."""
     inputs = split.inputs
     return Picture("image", inputs["images"][inputs["scene"][index]]), Text("question", spell(inputs["input_ids"][index]))
+
+
+def truths(labels: "Arrays") -> list[str]:
+    """The answer to each item."""
+    return [ANSWERS[answer] for answer in labels["answer"]]
+
+
+def answers(labels: "Arrays", predictions: "Arrays") -> list[str]:
+    """The answer that was given to each predicted item."""
+    return [ANSWERS[answer] for answer in predictions["answer"]]

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from suite.models import training
 from suite.models.layers import Block, TextEmbedding, VisionTransformer, initialise
-from suite.models.scene_vqa.questions import LENGTH, VOCABULARY
-from suite.models.scene_vqa.task import ANSWERS
+from suite.models.scene_vqa.questions import ANSWERS, LENGTH, VOCABULARY
 from suite.models.scenes import PIXELS
 
 WIDTH = 256

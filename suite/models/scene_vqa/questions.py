@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from suite.models.scene_vqa.task import ANSWERS
 from suite.models.scenes import COLOURS, SHAPES, SIZES, Thing
 
 T = TypeVar("T")
@@ -31,6 +30,7 @@ PADDING, START = "<padding>", "<answer>"
 FRAME: Final = ["is", "there", "a", "how", "many", "objects", "object", "are", "what", "the", "of", "more", "than"]
 VOCABULARY: Final = (PADDING, START, *FRAME, *FAMILIES, *EXTREMES, *RELATIONS, *ATTRIBUTES)
 TOKEN: Final = {word: token for token, word in enumerate(VOCABULARY)}
+ANSWERS: Final = ("yes", "no", *map(str, range(7)), *ATTRIBUTES)
 ANSWER: Final = {word: index for index, word in enumerate(ANSWERS)}
 
 

@@ -1,6 +1,6 @@
 """The glue of Scene VQA: numpy around a vision call per scene and a fusion call per question."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +10,6 @@ if TYPE_CHECKING:
 
 KINDS = ("exist", "count", "query", "relation", "extreme", "compare")
 """The question types, in the order in which the labels count them. Here, because the worker has this file and numpy alone."""
-ANSWERS = (
-    *("yes", "no", "0", "1", "2", "3", "4", "5", "6"),
-    *("red", "green", "blue", "yellow", "purple", "cyan", "orange", "grey"),
-    *("circle", "square", "triangle", "diamond", "cross"),
-    *("small", "large"),
-)
-"""The answers in words, in the order in which the model scores them."""
 
 
 def pixels(images: "Array") -> "Array":
@@ -62,13 +55,3 @@ def request(inputs: "Arrays", index: int, run: "Run") -> "Arrays":
     scene = int(inputs["scene"][item])
     embeds = run("vision", {"pixel_values": pixels(inputs["images"][scene : scene + 1])})["image_embeds"]
     return run("fusion", {"image_embeds": embeds, "input_ids": inputs["input_ids"][item : item + 1]})
-
-
-def truths(labels: "Arrays") -> Sequence[str]:
-    """The right answer to each question, in words."""
-    return [ANSWERS[answer] for answer in labels["answer"]]
-
-
-def answers(labels: "Arrays", predictions: "Arrays") -> Sequence[str]:
-    """The answer that was given to each predicted question, in words."""
-    return [ANSWERS[answer] for answer in predictions["answer"]]

@@ -18,3 +18,11 @@ def test(seed: int) -> Split:
 
 def calibration(seed: int, items: int) -> dict[str, np.ndarray]:
     return {"starts": np.random.default_rng([8, seed]).integers(1, 14, items)}
+
+
+def truths(labels):
+    return [" ".join(map(str, row[row > 0])) for row in labels["wanted"]]
+
+
+def answers(labels, predictions):
+    return [" ".join(map(str, row[row > 0])) for row in predictions["tokens"]]

@@ -28,11 +28,3 @@ def score(labels, predictions):
 
 def slices(labels):
     return {"length": np.where(labels["wanted"][:, 5] == 0, "short", "long")}
-
-
-def truths(labels):
-    return [" ".join(map(str, row[row > 0])) for row in labels["wanted"]]
-
-
-def answers(labels, predictions):
-    return [" ".join(map(str, row[row > 0])) for row in predictions["tokens"]]
