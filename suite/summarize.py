@@ -16,6 +16,9 @@ Columns = Callable[[Record], dict[str, Array]]
 
 Verdict = Literal["better", "tie", "worse"]
 
+SPEED_MARGIN = 0.01
+"""A speed-up counts only beyond it: so far is the uncompressed model, timed against itself, from 1 now and then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flips:
@@ -71,7 +74,7 @@ class Row:
 
     @property
     def speed_verdict(self) -> Verdict | None:
-        return None if self.speed_up is None else _verdict(self.speed_up, 1.0)
+        return None if self.speed_up is None else _verdict(self.speed_up, 1.0, SPEED_MARGIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,10 @@ class Board:
         return next((row for row in self.rows if row.is_baseline and row.record.status == "ok"), None)
 
 
-def _verdict(estimate: Estimate, neutral: float) -> Verdict:
-    if estimate.low > neutral:
+def _verdict(estimate: Estimate, neutral: float, margin: float = 0.0) -> Verdict:
+    if estimate.low > neutral + margin:
         return "better"
-    return "worse" if estimate.high < neutral else "tie"
+    return "worse" if estimate.high < neutral - margin else "tie"
 
 
 def board_key(record: Record) -> tuple[str, str, str, int, str]:

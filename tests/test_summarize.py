@@ -52,6 +52,20 @@ def test_verdicts_follow_the_intervals(results):
     assert {name: row.speed_verdict for name, row in rows.items()} == verdicts
 
 
+def test_a_speed_up_of_a_per_cent_is_a_tie(results):
+    speeds = {
+        "baseline_fp32": (1.0, 0.99, 1.01),
+        "hardly": (1.008, 1.006, 1.0099),
+        "faster": (1.02, 1.011, 1.03),
+        "hardly_less": (0.995, 0.991, 0.998),
+        "slower": (0.98, 0.97, 0.989),
+    }
+    for name, speed in speeds.items():
+        results.add(name, right(300), speed=speed)
+    verdicts = ("tie", "tie", "better", "tie", "worse")
+    assert {name: row.speed_verdict for name, row in results.rows().items()} == dict(zip(speeds, verdicts, strict=True))
+
+
 def test_rows_that_cannot_be_told_apart_share_a_rank(results):
     for name, count in (("baseline_fp32", 360), ("a", 358), ("b", 362), ("c", 200), ("d", 205), ("e", 20)):
         results.add(name, right(count))
