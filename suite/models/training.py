@@ -54,6 +54,14 @@ def fit(
     network.eval()
 
 
+def coordinates(side: int, width: int) -> Tensor:
+    """A first position embedding of a grid, (1, side x side, width): column and row of each cell, as lines and as waves of three lengths."""
+    line = (torch.arange(side) - (side - 1) / 2) / (side / 2)
+    waves = torch.stack([line * 1.5, *(wave(line * 3.1416 * length) for length in (0.5, 1, 2) for wave in (torch.sin, torch.cos))], 1)
+    both = torch.cat([waves.repeat(side, 1), waves.repeat_interleave(side, 0)], 1)
+    return nn.functional.pad(both, (0, width - both.shape[1]))[None] * 0.5
+
+
 def save(network: nn.Module, path: Path) -> None:
     """Writes the parameters and buffers of `network` as safetensors, half-written never."""
     part = path.with_suffix(".part")

@@ -68,19 +68,11 @@ class Cells(nn.Module):
         return loss
 
 
-def _coordinates() -> Tensor:
-    """The first position embedding: column and row of each cell, as lines and as waves of three lengths, (1, 64, 256)."""
-    line = (torch.arange(GRID) - 3.5) / 4
-    waves = torch.stack([line * 1.5, *(wave(line * 3.1416 * length) for length in (0.5, 1, 2) for wave in (torch.sin, torch.cos))], 1)
-    both = torch.cat([waves.repeat(GRID, 1), waves.repeat_interleave(GRID, 0)], 1)
-    return functional.pad(both, (0, WIDTH - both.shape[1]))[None] * 0.5
-
-
 def start() -> nn.ModuleDict:
     """Fresh components, whose image positions start as coordinates."""
     network = build()
     with torch.no_grad():
-        network["vision"].get_parameter("tower.position").add_(_coordinates())
+        network["vision"].get_parameter("tower.position").add_(training.coordinates(GRID, WIDTH))
     return network
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from suite.contracts import Advance, Split
 from suite.models import training
 from suite.models.scene_vqa import data, task
-from suite.models.scene_vqa.grounding import Grounding, targets, word_targets
+from suite.models.scene_vqa.grounding import GRID, Grounding, targets, word_targets
 from suite.models.scene_vqa.network import WIDTH, build
 from suite.models.scene_vqa.questions import LENGTH
 from suite.models.scenes import CLEAR
@@ -56,19 +56,11 @@ def _share_images(fusion: nn.Module) -> None:
         cross.register_forward_hook(apart)
 
 
-def _coordinates() -> Tensor:
-    """The first position embedding: column and row of each cell, as lines and as waves of three lengths, (1, 64, 256)."""
-    line = (torch.arange(8) - 3.5) / 4
-    waves = torch.stack([line * 1.5, *(wave(line * 3.1416 * length) for length in (0.5, 1, 2) for wave in (torch.sin, torch.cos))], 1)
-    both = torch.cat([waves.repeat(8, 1), waves.repeat_interleave(8, 0)], 1)
-    return functional.pad(both, (0, WIDTH - both.shape[1]))[None] * 0.5
-
-
 def start() -> nn.ModuleDict:
     """Fresh components: positions start as coordinates, and a word starts out looking at the cells that resemble it."""
     network = build()
     with torch.no_grad():
-        network["vision"].get_parameter("position").add_(_coordinates())
+        network["vision"].get_parameter("position").add_(training.coordinates(GRID, WIDTH))
         for block in network["fusion"].get_submodule("blocks").children():
             for name in ("cross.query.weight", "cross.key.weight"):
                 weight = block.get_parameter(name)
