@@ -55,7 +55,7 @@ def fit(
 
 
 def coordinates(side: int, width: int) -> Tensor:
-    """A first position embedding of a grid, (1, side x side, width): column and row of each cell, as lines and as waves of three lengths."""
+    """A first position embedding of a grid, (1, side x side, width): column and row of each cell, as lines and as three waves."""
     line = (torch.arange(side) - (side - 1) / 2) / (side / 2)
     waves = torch.stack([line * 1.5, *(wave(line * 3.1416 * length) for length in (0.5, 1, 2) for wave in (torch.sin, torch.cos))], 1)
     both = torch.cat([waves.repeat(side, 1), waves.repeat_interleave(side, 0)], 1)
