@@ -11,6 +11,7 @@ from onnx_graphs import apply, arrays, chain, model, random
 
 from suite.audit import check_claims
 from suite.contracts import Claims
+from suite.errors import CellFailed
 from suite.record import ClaimCheck
 
 INT8 = {"operators": "linear", "per_channel": True, "reduce_range": False}
@@ -126,8 +127,20 @@ def test_a_claim_is_about_the_layers_that_it_names(tmp_path: Path) -> None:
     assert (every.holds, every.realised) == (False, f"{100 * 640 / (640 + 1728):.1f} % of vision")
     assert (convolutions.holds, convolutions.realised) == (False, "0.0 % of vision")
     plain = {"text": baseline()}
-    nothing = check(Claims(layers=("Conv",), weight_bits=8), plain, plain, tmp_path)["weight bits"]
-    assert (nothing.holds, nothing.realised) == (False, "no such weight")
+    with pytest.raises(CellFailed, match="there is no weight of Conv in text") as failed:
+        check(Claims(layers=("Conv",), weight_bits=8), plain, plain, tmp_path)
+    assert failed.value.status == "unsupported"
+
+
+def test_an_operator_is_asked_only_of_components_that_have_what_it_stands_for(tmp_path: Path) -> None:
+    kernels = model([helper.make_node("Conv", ["x", "k"], ["y"])], {"k": random(4, 3, 1, 1)}, (1, 3, 8, 8), (1, 4, 8, 8))
+    before = {"vision": kernels, "text": baseline()}
+    after = {"vision": kernels} | apply("dynamic_int8", {"text": baseline()}, tmp_path, **INT8)
+    claim = Claims(operators=("MatMulInteger",))
+    assert check(claim, after, before, tmp_path)["operators"].holds
+    assert not check(claim, before, before, tmp_path)["operators"].holds
+    assert not check(Claims(operators=("ConvInteger",)), after, before, tmp_path)["operators"].holds
+    assert not check(Claims(operators=("DynamicQuantizeLinear",)), after, before, tmp_path)["operators"].holds
 
 
 @pytest.mark.parametrize(("method", "parameters"), [("dynamic_int8", INT8), ("int4_rtn", INT4)])
