@@ -114,6 +114,10 @@ def _columns(found: Any, items: int) -> "dict[str, Array]":
         if not isinstance(column, np.ndarray):
             raise CellFailed("invalid_output", f"the glue's prediction {name!r} is not an array of numbers but {type(column).__name__}")
         _check_numbers(f"the glue's prediction {name!r}", column)
+        if column.dtype.kind + str(column.dtype.itemsize) in ("u8", "f16"):
+            raise CellFailed(
+                "invalid_output", f"the glue's prediction {name!r} is {column.dtype}, which no record holds; give int64 or float64"
+            )
         if len(column) != items:
             raise CellFailed("invalid_output", f"the glue's prediction {name!r} has {len(column)} rows for {items} items")
     return dict(found)

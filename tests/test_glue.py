@@ -62,6 +62,7 @@ def test_after_the_last_item_comes_the_first():
         (lambda *_: {"a": [1, 2, 3]}, "'a' is not an array of numbers"),
         (lambda *_: {"a": np.array(["x", "y", "z"])}, "words belong into answers"),
         (lambda *_: {"a": np.zeros(2)}, "'a' has 2 rows for 3 items"),
+        (lambda *_: {"a": np.zeros(3, np.uint64)}, "'a' is uint64, which no record holds"),
     ],
 )
 def test_predictions_that_are_none(predict, sentence):
