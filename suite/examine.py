@@ -18,6 +18,7 @@ from suite.errors import CellFailed
 from suite.evaluate import score
 from suite.findings import Finding
 from suite.glue import Glue, words
+from suite.hashing import hash_split
 from suite.plugins import model_folder, model_part, single_files
 from suite.protocol import Job, Progress, serve
 
@@ -89,10 +90,10 @@ def _test(subject: Subject) -> Iterator[tuple[str, str]]:
     subject.split, subject.items = prepare.test_split(name, 0)
     arrays.save(subject.out / "inputs.npz", subject.split.inputs)
     arrays.save(subject.out / "labels.npz", subject.split.labels)
-    first = prepare.hash_split(subject.split)
-    if prepare.hash_split(prepare.test_split(name, 0)[0]) != first:
+    first = hash_split(subject.split)
+    if hash_split(prepare.test_split(name, 0)[0]) != first:
         yield "wrong", "test(0) gives other bytes each time; draw everything from a generator with the seed"
-    if prepare.hash_split(prepare.test_split(name, 1)[0]) == first:
+    if hash_split(prepare.test_split(name, 1)[0]) == first:
         yield "wrong", "test(1) gives the same items as test(0); another seed has to give a fresh set"
     if both := set(subject.split.inputs) & set(subject.split.labels):
         yield "wrong", f"{', '.join(sorted(both))}: among the inputs and the labels; the model must not see what is right"

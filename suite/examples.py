@@ -18,7 +18,7 @@ from suite import arrays
 from suite.contracts import ModelCard, Picture, Skip, Sound, Split, Text
 from suite.evidence import Evidence
 from suite.glue import words
-from suite.hashing import hash_arrays
+from suite.hashing import hash_split
 from suite.pages import slug
 from suite.plugins import model_part
 from suite.record import Record
@@ -150,7 +150,7 @@ class Gallery:
         try:
             data = model_part(model, "data")
             split = _prepared(self.work, model, seed, sha256) or data.test(seed)
-            return Source(folder, data, split, _content(split))
+            return Source(folder, data, split, hash_split(split))
         except Exception as error:  # a package that is missing, or anything else in the model's own code
             return Skip(f"The data of the model cannot be made here: {_said(error)}.")
 
@@ -175,7 +175,7 @@ def _prepared(work: Path | None, model: str, seed: int, sha256: str | None) -> S
                 split = Split(arrays.load(folder / "inputs.npz"), arrays.load(folder / "labels.npz"))
             except (OSError, ValueError, BadZipFile):
                 continue
-            if _content(split) == sha256:
+            if hash_split(split) == sha256:
                 return split
     return None
 
@@ -188,11 +188,6 @@ def chosen(changed: Array, most: int) -> list[int]:
     items = np.flatnonzero(changed)
     places = items.astype(np.uint64) * np.uint64(MULTIPLIER) % np.uint64(1 << 32)
     return sorted(int(item) for item in items[np.argsort(places, kind="stable")[:most]])
-
-
-def _content(split: Split) -> str:
-    """The name of a test set, as `suite.prepare` gives it."""
-    return hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()})
 
 
 def _fitting(pixels: Array) -> Array:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from suite.contracts import Split
+
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -43,3 +45,8 @@ def hash_arrays(arrays: "Mapping[str, Array]") -> str:
         total.update(f"{name}\0{little.dtype.str}\0{little.shape}\0".encode())
         total.update(little.tobytes())
     return total.hexdigest()
+
+
+def hash_split(split: "Split") -> str:
+    """The content hash of a test set: its inputs and its labels."""
+    return hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()})

@@ -15,7 +15,7 @@ from suite import arrays
 from suite.contracts import Component, ModelCard, Split
 from suite.errors import CellFailed
 from suite.glue import Glue
-from suite.hashing import hash_arrays
+from suite.hashing import hash_split
 from suite.plugins import model_part
 from suite.protocol import Job, Progress, serve
 
@@ -121,11 +121,6 @@ def test_split(model: str, seed: int) -> tuple[Split, int]:
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufSU":
                 raise CellFailed("invalid_output", f"the {side} {column!r} of the test split is not an array of numbers or of strings")
     return split, items
-
-
-def hash_split(split: Split) -> str:
-    """The content hash of a test set."""
-    return hash_arrays({f"inputs/{n}": a for n, a in split.inputs.items()} | {f"labels/{n}": a for n, a in split.labels.items()})
 
 
 if __name__ == "__main__":

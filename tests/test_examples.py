@@ -15,6 +15,7 @@ from suite import arrays, examples
 from suite.contracts import Picture, Sound, Split, Text
 from suite.evidence import Evidence, collect
 from suite.examples import FORGOTTEN, GAINED, Gallery, chosen, png, wav
+from suite.hashing import hash_split
 from suite.record import Record
 from suite.store import Store
 
@@ -182,7 +183,7 @@ def test_the_hash_is_that_of_a_run(tmp_path: Path) -> None:
     with installed():
         prepare.test({"out": str(tmp_path), "model": NAME, "seed": 3}, lambda *told: None)
     assert content(split(3)) in (tmp_path / "test.json").read_text()
-    assert examples._content(split(3)) == content(split(3))
+    assert hash_split(split(3)) == content(split(3))
 
 
 def test_chosen_items_are_spread_and_shared() -> None:
