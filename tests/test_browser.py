@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from browsing import BROWSER, Seen, click_head, every_kind, names, numbers, visit
+from playwright.sync_api import expect
 from site_store import PLANS
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium or Chrome on this machine")
@@ -89,7 +90,7 @@ def test_filters_combine_and_can_be_shared(browser, address: str) -> None:
     assert names(again) == names(page)
     assert again.get_by_label("Search").input_value() == "dynamic"
     again.get_by_role("button", name="Clear").click()
-    again.wait_for_function("location.hash === ''")
+    expect(again).to_have_url(f"{address}/index.html")
     assert names(again) == everything
     again.context.close()
     page.context.close()
@@ -142,7 +143,7 @@ def test_examples_can_be_seen_and_heard(browser, browsed_site: Path, address: st
     pictures = page.locator(".examples img")
     for index in range(pictures.count()):
         pictures.nth(index).scroll_into_view_if_needed()
-    page.wait_for_function("[...document.querySelectorAll('.examples img')].every(image => image.complete && image.naturalWidth === 9)")
+        expect(pictures.nth(index)).to_have_js_property("naturalWidth", 9)
     seconds = page.locator(".examples audio").first.evaluate(
         "sound => new Promise((done, fail) => { sound.onloadedmetadata = () => done(sound.duration); sound.onerror = fail; sound.load(); })"
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from browsing import BROWSER, Seen, numbers, visit
+from playwright.sync_api import expect
 from site_store import PLANS
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium or Chrome on this machine")
@@ -26,10 +27,10 @@ def test_explorer_draws_from_a_local_file_under_the_strict_policy(browser, addre
     panel = explore(page)
     assert points(page) == len(PLANS)
     panel.get_by_label("Across").select_option("speed")
-    page.wait_for_function("document.querySelector('.xtitle')?.textContent === 'speed-up'")
+    expect(page.locator(".xtitle").first).to_have_text("speed-up")
     assert points(page) == len(PLANS) - 1
     page.get_by_label("Family").select_option("pruning")
-    page.wait_for_function("document.querySelectorAll('.explorer-panel .scatterlayer .point').length === 6")
+    expect(page.locator(".explorer-panel .scatterlayer .point")).to_have_count(6)
     assert seen.complaints == []
     assert [url for url in seen.requests if "plotly.min.js" in url] == [f"{address}/assets/plotly.min.js"]
     assert all(url.startswith(address + "/") for url in seen.requests)
