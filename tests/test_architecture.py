@@ -58,7 +58,14 @@ def test_plug_ins_import_only_the_contracts(name):
     allowed = {"suite.contracts", "suite.graph"}
     own = ".".join(name.split(".")[:2])
     found = {imported for imported in _inner(name, everywhere=True) if not imported.startswith(own)}
+    found = {imported for imported in found if not imported.startswith("suite.surgery")}
     assert found - {"suite", "methods", "targets"} <= allowed
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("suite.surgery.")])
+def test_what_methods_share_knows_the_contracts_alone(name):
+    found = {imported for imported in _inner(name, everywhere=True) if not imported.startswith("suite.surgery")}
+    assert found - {"suite"} <= {"suite.contracts", "suite.graph"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("suite.") and not name.startswith("suite.models.")])
