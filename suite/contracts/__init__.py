@@ -8,7 +8,7 @@ A **model** is a folder `suite/models/<name>/`:
 - `task.py` (numpy only) is the glue, the functions of `Task`;
 - `data.py` makes the splits, the functions of `Data`;
 - `train.py` has `train(out: Path, advance: Advance) -> dict[str, float]`, which writes `weights.safetensors` into the folder `out`
-  from scratch and returns what it reached;
+  from scratch and returns what it reached, and the functions of `Training`, with which methods train it further;
 
 or one file `<name>.py` with all of these functions and `CARD` (see docs/models.md), whose card lists the `files` beside it.
 
@@ -23,8 +23,8 @@ A **target** is a folder `targets/<name>/`: `__init__.py` holds `CARD`, a `Targe
 from typing import TYPE_CHECKING
 
 from suite.contracts.common import BASELINE, Advance, Division, Family, Modality, NotApplicable, Skip, Stage, Value
-from suite.contracts.method import Claims, Context, MethodCard, Parameter, Step, Variant
-from suite.contracts.model import Component, Data, ModelCard, Picture, Sound, Split, Task, Tensor, Text
+from suite.contracts.method import Claims, Context, MethodCard, Parameter, Step, Tutor, Variant
+from suite.contracts.model import Component, Data, ModelCard, Picture, Sound, Split, Task, Tensor, Text, Training
 from suite.contracts.target import Runner, TargetCard
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ __all__ = [
     "Task",
     "Tensor",
     "Text",
+    "Training",
+    "Tutor",
     "Value",
     "Variant",
 ]

@@ -4,12 +4,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from suite.contracts.common import Division, Family, Modality, Stage, Value
 from suite.contracts.model import Component
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from suite.contracts.common import Arrays
 
 
@@ -56,22 +59,24 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a recipe: a method's variant on the components of these modalities (none named: all)."""
+    """One step of a recipe: a method's variant on the components of these modalities or of these names (none of both: all)."""
 
     method: str
     variant: str
     modalities: tuple[Modality, ...] = ()
+    components: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A named parameter set of a method; of a recipe, its steps."""
+    """A named parameter set of a method; of a recipe, its steps. `step_only`: it makes sense within a recipe alone, and gets no row."""
 
     name: str
     summary: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
     claims: Claims = field(default_factory=Claims)
     steps: tuple[Step, ...] = ()
+    step_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +101,50 @@ class MethodCard:
         return {variant.name: variant for variant in self.variants}[name]
 
 
+class Tutor(Protocol):
+    """What a method of the division `training` learns from: labelled batches within a budget, the teacher, and what survives a kill.
+
+    The model's own functions (`suite.contracts.Training`) with the suite between, which counts what is used and reports progress.
+    """
+
+    def teacher(self) -> "Mapping[str, nn.Module]":
+        """Every component of the uncompressed model, in eval mode, without gradients; the same modules at every call."""
+
+    def batch(self, step: int, steps: int) -> "Mapping[str, torch.Tensor]":
+        """The labelled batch of a training step, the same whenever it is asked for. `steps`: how many there are in all, for the progress.
+
+        Raises CellFailed once the steps, the items or the seconds of the budget are spent.
+        """
+
+    def outputs(self, parts: "Mapping[str, nn.Module]", batch: "Mapping[str, torch.Tensor]") -> "Mapping[str, torch.Tensor]":
+        """What the parts make of a batch, all components of the model together: see `Training.outputs`."""
+
+    def loss(self, outputs: "Mapping[str, torch.Tensor]", batch: "Mapping[str, torch.Tensor]") -> "torch.Tensor":
+        """The task's own loss, a scalar."""
+
+    def save(self, step: int, tensors: "Mapping[str, torch.Tensor]") -> None:
+        """Keeps the state after `step` steps, until the cell has ended."""
+
+    def saved(self) -> "tuple[int, Mapping[str, torch.Tensor]] | None":
+        """The state that a killed run of this very cell kept last, with its number of steps; None if there is none."""
+
+
+def _nobody() -> Tutor:
+    raise ValueError("there is nobody to learn from here: only a method of the division 'training' gets a tutor")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a method may use while it compresses. The test split is not here.
 
     components: those that the step is applied to, by name. seed: for every random choice. scratch: a folder that is removed
     afterwards. feeds: `feeds(component)` gives the inputs which that component of the uncompressed model gets on the calibration
-    split, one mapping per call with batch size 1; it raises for a method of the division `data-free`.
+    split, one mapping per call with batch size 1; it raises for a method of the division `data-free`. tutor: `tutor()` gives a method
+    of the division `training` what it learns from, and raises for any other, and for a model that cannot be trained further.
     """
 
     components: Mapping[str, Component]
     seed: int
     scratch: Path
     feeds: "Callable[[str], Iterable[Arrays]]"
+    tutor: "Callable[[], Tutor]" = _nobody

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from suite.contracts.common import Modality
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from suite.contracts.common import Array, Arrays, Run
 
 
@@ -138,3 +141,19 @@ class Task(Protocol):
 
     def stream(self, inputs: "Arrays", index: int, run: "Run") -> "Iterator[Array]":
         """The same request, token by token: yields each as soon as it is known. `request` runs through it."""
+
+
+class Training(Protocol):
+    """The functions of a model's `train.py` that let a method train it further. Without all three, such methods are `unsupported`."""
+
+    def batch(self, index: int) -> "Mapping[str, torch.Tensor]":
+        """Batch number `index` of labelled training items, in the first axis of each tensor: the same bytes whenever it is asked for.
+
+        Different numbers give different items, none of which is in any test split.
+        """
+
+    def outputs(self, parts: "Mapping[str, nn.Module]", batch: "Mapping[str, torch.Tensor]") -> "Mapping[str, torch.Tensor]":
+        """What all the components make of a batch, differentiable: `logits`, float32 (rows, classes), and features by any other name."""
+
+    def loss(self, outputs: "Mapping[str, torch.Tensor]", batch: "Mapping[str, torch.Tensor]") -> "torch.Tensor":
+        """The task's own loss of these outputs, a scalar."""

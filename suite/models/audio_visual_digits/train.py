@@ -57,11 +57,28 @@ def figures(scores: Mapping[str, Score], split: Split, name: str) -> dict[str, f
     return {f"{name} top_1{model}": float(right(score, split).mean()) for model, score in scores.items()}
 
 
+def batch(index: int) -> dict[str, Tensor]:
+    """What each tower is fed, by its name, and the digits of PAIRS pairs that the training of the model never saw."""
+    drawn = data.pairs(PAIRS, "training", STEPS + index)
+    return tensors(drawn.inputs, slice(None)) | {"digit": torch.from_numpy(drawn.labels["digit"])}
+
+
+def outputs(parts: Mapping[str, nn.Module], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The scores of the digits (pairs, 10), and the embedding that each tower gives (pairs, 128)."""
+    embeds = {name: parts[name](batch[name]) for name in ("vision", "audio")}
+    return {"logits": parts["fusion"](*embeds.values()), **embeds}
+
+
+def loss(outputs: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy of the digits."""
+    return functional.cross_entropy(outputs["logits"].float(), batch["digit"])
+
+
 def fit(network: nn.Module, score: Score, held_out: Split, advance: Advance) -> None:
     """Minimises the cross-entropy of the scores over the parameters of one network; no pair is seen twice."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub forgets the one-argument form
 
-    def loss(step: int) -> Tensor:
+    def drawn_loss(step: int) -> Tensor:
         drawn = data.pairs(PAIRS, "training", step)
         with torch.autocast("cpu", torch.bfloat16):
             logits = score(tensors(drawn.inputs, slice(None)))
@@ -70,7 +87,7 @@ def fit(network: nn.Module, score: Score, held_out: Split, advance: Advance) -> 
     def validate() -> float:
         return float(right(score, held_out).mean())
 
-    training.fit(network, loss, steps=STEPS, rate=RATE, decay=DECAY, validate=validate, every=VALIDATE_EVERY, advance=advance)
+    training.fit(network, drawn_loss, steps=STEPS, rate=RATE, decay=DECAY, validate=validate, every=VALIDATE_EVERY, advance=advance)
 
 
 def _part(advance: Advance, turn: int, turns: int) -> Advance:

@@ -7,6 +7,8 @@ Steps, rate and distortions were chosen without the test fonts. The same machine
 processor rounds differently and gives weights that are as good, but not the same bit for bit.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,18 @@ DECAY = 0.05
 RUNS, RUN = 16, 8
 """A batch is so many runs of so many neighbouring code points, which look alike and have like names."""
 LARGEST_SCALE = 60.0
+FIRST_SEED = 1000
+"""Of the batches for further training; the training itself draws from a single stream."""
 VALIDATED = 700
 """Validation images that are looked at while training."""
+
+
+def contrastive(logits: Tensor, answers: Tensor) -> Tensor:
+    """The symmetric contrastive loss of scaled cosines, image by name; names that count as one answer (equal `answers`) are no negatives
+    of each other."""
+    others = (answers[:, None] == answers) & ~torch.eye(len(answers), dtype=torch.bool)
+    logits, target = logits.masked_fill(others, -1e4), torch.arange(len(answers))
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
 
 
 class Contrast(nn.Module):
@@ -49,19 +61,21 @@ class Contrast(nn.Module):
         return self.contrast(images.float(), texts.float(), answers) + functional.cross_entropy(guesses.float(), answers)
 
     def contrast(self, images: Tensor, texts: Tensor, answers: Tensor) -> Tensor:
-        """The contrastive loss; names that count as one answer (equal `answers`) are no negatives of each other."""
-        logits = images @ texts.T * self.scale.exp().clamp(max=LARGEST_SCALE)
-        others = (answers[:, None] == answers) & ~torch.eye(len(answers), dtype=torch.bool)
-        logits, target = logits.masked_fill(others, -1e4), torch.arange(len(answers))
-        return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+        """The contrastive loss of unit vectors."""
+        return contrastive(images @ texts.T * self.scale.exp().clamp(max=LARGEST_SCALE), answers)
+
+
+@cache
+def _places() -> list[Array]:
+    """Of each class, where its training glyphs are."""
+    return [np.flatnonzero(glyphs(TRAINING).classes == index) for index in range(len(classes()))]
 
 
 class Batches:
     """Batches of training glyphs: `pixel_values`, `input_ids` and answers."""
 
     def __init__(self, seed: int) -> None:
-        self._draws, self._glyphs = data.Draws(seed, 3), glyphs(TRAINING)
-        self._of_class = [np.flatnonzero(self._glyphs.classes == index) for index in range(len(classes()))]
+        self._draws, self._glyphs, self._of_class = data.Draws(seed, 3), glyphs(TRAINING), _places()
 
     def _classes(self) -> Array:
         starts = self._draws.integers(0, len(self._of_class) - 1, RUNS)
@@ -74,6 +88,22 @@ class Batches:
         places = [self._of_class[index][font % len(self._of_class[index])] for index, font in zip(chosen, fonts, strict=True)]
         images = data.distort(self._glyphs.bitmaps[places], self._draws, data.STRONG)
         return torch.from_numpy(task.pixels(images)), torch.from_numpy(names()[chosen]), torch.from_numpy(groups()[chosen])
+
+
+def batch(index: int) -> dict[str, Tensor]:
+    """Another batch of training glyphs, newly distorted: `pixel_values`, `input_ids` and `answers`."""
+    return dict(zip(("pixel_values", "input_ids", "answers"), Batches(FIRST_SEED + index)(), strict=True))
+
+
+def outputs(parts: Mapping[str, nn.Module], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Unit vectors of both towers (pairs, 128), and their scaled cosines, image by name (pairs, pairs)."""
+    images, texts = parts["vision"](batch["pixel_values"]), parts["text"](batch["input_ids"])
+    return {"logits": images.float() @ texts.float().T * LARGEST_SCALE, "image_embeds": images, "text_embeds": texts}
+
+
+def loss(outputs: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+    """The contrastive loss."""
+    return contrastive(outputs["logits"], batch["answers"])
 
 
 @torch.no_grad()

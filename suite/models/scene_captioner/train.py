@@ -1,7 +1,7 @@
 """Trains the scene captioner from scratch: what each image cell holds, then captions; no scene is seen twice."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,6 +85,31 @@ def no_past(batch: int) -> Tensor:
     return torch.zeros(batch, DECODER_DEPTH * HEADS, 0, WIDTH // HEADS)
 
 
+def batch(index: int) -> dict[str, Tensor]:
+    """SCENES scenes that the training of the model never saw: `pixel_values`, and the tokens of their captions, `wanted`."""
+    drawn = data.split(data.take(SCENES, "training", VISION_STEPS + STEPS + index))
+    return {"pixel_values": _images(drawn.inputs["images"]), "wanted": torch.from_numpy(drawn.labels["caption"])}
+
+
+def _after_each(decoder: Any, embeds: Tensor, wanted: Tensor) -> Tensor:
+    """Logits (scenes, tokens, 19) of each token of the captions after those before it."""
+    given, past = functional.pad(wanted[:, :-1], (1, 0), value=task.START), no_past(len(wanted))
+    states, _, _ = decoder.read(embeds, given, past, past)
+    return decoder.head(states[:, embeds.shape[1] :])  # type: ignore[no-any-return]
+
+
+def outputs(parts: Mapping[str, nn.Module], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Logits of every token that is there (tokens, 19), each after the right ones before it, and the image embeddings."""
+    embeds, wanted = parts["vision"](batch["pixel_values"]), batch["wanted"]
+    return {"logits": _after_each(parts["decoder"], embeds, wanted)[wanted != task.PADDING], "image_embeds": embeds}
+
+
+def loss(outputs: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy of the tokens."""
+    wanted = batch["wanted"]
+    return functional.cross_entropy(outputs["logits"].float(), wanted[wanted != task.PADDING])
+
+
 class Loss:
     """The losses of a step, which draw their own scenes."""
 
@@ -103,12 +128,9 @@ class Loss:
         chosen = data.take(SCENES, "training", VISION_STEPS + step)
         drawn = data.split(chosen)
         wanted = torch.from_numpy(drawn.labels["caption"])
-        given, past = functional.pad(wanted[:, :-1], (1, 0), value=task.START), no_past(SCENES)
         with torch.autocast("cpu", torch.bfloat16):
             tokens = self.vision.get_submodule("tower")(_images(drawn.inputs["images"]))
-            embeds = self.vision.project(tokens)  # type: ignore[operator]
-            states, _, _ = self.decoder.read(embeds, given, past, past)  # type: ignore[operator]
-            logits = self.decoder.get_submodule("head")(states[:, embeds.shape[1] :])
+            logits = _after_each(self.decoder, self.vision.project(tokens), wanted)  # type: ignore[operator]
         loss = functional.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=task.PADDING)
         return loss + self.cells(tokens.float(), cell_targets(chosen))  # type: ignore[no-any-return]
 

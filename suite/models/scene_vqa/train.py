@@ -1,6 +1,7 @@
 """Trains Scene VQA from scratch: what each image cell holds, then questions too, then harder scenes; no scene is seen twice."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,6 +77,25 @@ def _tensors(split: Split) -> tuple[Tensor, Tensor, Tensor]:
 
 def _images(chosen: list[data.Example]) -> Tensor:
     return torch.from_numpy(task.pixels(np.stack([example.image for example in chosen])))
+
+
+def batch(index: int) -> dict[str, Tensor]:
+    """Questions about SCENES scenes as published that the training of the model never saw: `input_ids`, `answers`, and `pixel_values`
+    of each scene, whose questions lie in a row."""
+    chosen = data.take(SCENES, "training", STEPS + LAST_STEPS + index, KINDS)
+    _, ids, answers = _tensors(data.split(chosen))
+    return {"input_ids": ids, "answers": answers, "pixel_values": _images(chosen)}
+
+
+def outputs(parts: Mapping[str, nn.Module], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The scores of the answers (questions, 24), and the tokens of the images (scenes, 64, 256)."""
+    embeds, ids = parts["vision"](batch["pixel_values"]), batch["input_ids"]
+    return {"logits": parts["fusion"](embeds.repeat_interleave(len(ids) // len(embeds), 0), ids), "image_embeds": embeds}
+
+
+def loss(outputs: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy of the answers."""
+    return functional.cross_entropy(outputs["logits"].float(), batch["answers"])
 
 
 class Loss:
