@@ -6,20 +6,23 @@ The test split is neither named in the job nor reachable from the context that a
 import importlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
 
 from suite import arrays
+from suite.config import Budget
 from suite.contracts import Claims, Component, Context, MethodCard, ModelCard, NotApplicable
 from suite.errors import CellFailed
 from suite.plugins import model_part
 from suite.protocol import Job, Progress, peak_bytes, serve
 from suite.record import ClaimCheck, Part, RecipeStep
+from suite.tutor import Tutor, school
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -42,6 +45,33 @@ class Calibration:
         raise CellFailed("compress_failed", "its card says data-free, but it asked for calibration data")
 
 
+def _refuse_labels() -> NoReturn:
+    raise CellFailed("compress_failed", "its card does not say training, but it asked for labelled data")
+
+
+@dataclass
+class Lessons:
+    """Makes the tutor of each step that trains, once, and adds up what they used."""
+
+    card: ModelCard
+    job: Job
+    progress: Progress
+    tutors: dict[int, Tutor] = field(default_factory=dict)
+
+    def tutor(self, number: int) -> Tutor:
+        """Of step `number`. Raises CellFailed (`unsupported`) for a model that cannot be trained further."""
+        if number not in self.tutors:
+            school(self.card)
+            state, budget = Path(self.job["states"]) / f"{number}.safetensors", msgspec.convert(self.job["budget"], Budget)
+            self.tutors[number] = Tutor(self.card, budget, state, self.progress)
+        return self.tutors[number]
+
+    def used(self) -> dict[str, int]:
+        """Steps and items of all of them."""
+        known = self.tutors.values()
+        return {"training_steps": sum(tutor.steps for tutor in known), "training_items": sum(tutor.items for tutor in known)}
+
+
 @dataclass
 class Workshop:
     """The parts of one model on their way through a recipe: torch modules or ONNX models, loaded when a step first needs them."""
@@ -50,12 +80,13 @@ class Workshop:
     baseline: Path
     scratch: Path
     calibration: Calibration
+    tutors: Callable[[int], Tutor]
     parts: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, str] = field(default_factory=dict)
     loaded: dict[str, Any] = field(default_factory=dict)
 
-    def apply(self, step: RecipeStep, method: MethodCard) -> None:
-        """One step on its components."""
+    def apply(self, step: RecipeStep, method: MethodCard, number: int) -> None:
+        """Step `number` of the recipe, on its components."""
         for name in step.components:
             self._bring(name, method.stage)
         context = Context(
@@ -63,6 +94,7 @@ class Workshop:
             seed=0,
             scratch=self.scratch,
             feeds=self.calibration.refuse if method.division == "data-free" else self.calibration.feeds,
+            tutor=partial(self.tutors, number) if method.division == "training" else _refuse_labels,
         )
         chosen = {name: self.parts[name] for name in step.components}
         try:
@@ -132,13 +164,15 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
     steps = msgspec.convert(job["recipe"], tuple[RecipeStep, ...])
     baseline, out = Path(job["baseline"]), Path(job["out"])
     calibration = Calibration(baseline)
-    workshop = Workshop(card, baseline, Path(job["scratch"]), calibration)
+    lessons = Lessons(card, job, progress)
+    workshop = Workshop(card, baseline, Path(job["scratch"]), calibration, lessons.tutor)
     start = time.perf_counter()
     for done, step in enumerate(steps):
         progress(done, len(steps), f"{step.method}/{step.variant}")
-        workshop.apply(step, importlib.import_module(f"methods.{step.method}").CARD)
+        workshop.apply(step, importlib.import_module(f"methods.{step.method}").CARD, done)
     files = workshop.save(out)
     cost = {"seconds": time.perf_counter() - start, "peak_bytes": peak_bytes(), "items": max(calibration.used.values(), default=0)}
+    cost |= lessons.used()
     progress(len(steps), len(steps), "checking the artifact")
     return audit(job, card, steps, files, baseline) | {"cost": cost}
 

@@ -12,6 +12,19 @@ import msgspec
 from suite.errors import ConfigError
 
 
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a method of the division `training` may use in one cell: steps, labelled items, and wall seconds."""
+
+    steps: int = 2000
+    items: int = 200_000
+    seconds: float = 900.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be above 0 and finite: without a budget nothing can be trained")
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one process of a cell may use, wall seconds and GiB of address space."""
 
@@ -29,7 +42,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One run. Empty tuples mean everything that is registered; a method may be narrowed to `method/variant`.
 
-    model_files: models in one file each, as `--model` gives them. one_component: compress one component at a time, and do not time it.
+    model_files, recipe_files: models and recipes in one file each, as `--model` and `--recipe` give them. one_component: compress one
+    component at a time, and do not time it.
     """
 
     models: tuple[str, ...] = ()
@@ -41,9 +55,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     work: str = ".squeezemark"
     plugins: tuple[str, ...] = ()
     model_files: tuple[str, ...] = ()
+    recipe_files: tuple[str, ...] = ()
     one_component: bool = False
     retry_failed: bool = False
     limits: Limits = Limits()
+    budget: Budget = Budget()
 
     def __post_init__(self) -> None:
         if self.test_seed < 0:
@@ -55,7 +71,8 @@ def load(path: Path | None, changes: Mapping[str, Any]) -> Config:
     found: dict[str, Any] = {} if path is None else _read(path)
     source = "the command line" if path is None else str(path)
     _check_keys(found, Config, source)
-    _check_keys(found.get("limits", {}), Limits, f"{source}, [limits]")
+    for name, kind in (("limits", Limits), ("budget", Budget)):
+        _check_keys(found.get(name, {}), kind, f"{source}, [{name}]")
     try:
         return msgspec.convert(found | dict(changes), Config)
     except msgspec.ValidationError as error:

@@ -92,6 +92,8 @@ class Bench:
                 self._compress(room, self.workspace.baseline(self.planned.cell.model, source, self.progress), facts)
         except CellFailed:
             return False
+        finally:
+            self.workspace.forget(self.planned.key)
         return _hash(facts["artifact"]) == record.provenance.artifact_sha256
 
     def run(self) -> Record:
@@ -107,7 +109,9 @@ class Bench:
             facts["status"] = "ok"
         except CellFailed as failure:
             facts |= {"status": failure.status, "reason": failure.reason}
-        return self.store.put(self._record(surroundings, facts), columns)
+        record = self.store.put(self._record(surroundings, facts), columns)
+        self.workspace.forget(self.planned.key)
+        return record
 
     def _work(self, room: Path, facts: dict[str, Any]) -> dict[str, Any]:
         """Fills `facts` as far as it comes; the raw columns at the end."""
@@ -133,8 +137,9 @@ class Bench:
         job = self.workspace.job(
             "compress", model=self.planned.cell.model, recipe=msgspec.to_builtins(self.planned.cell.recipe),
             claims=msgspec.to_builtins(self.planned.claims), baseline=str(baseline), out=str(out), scratch=str(scratch),
+            states=str(self.workspace.states(self.planned.key)), budget=msgspec.to_builtins(self.workspace.config.budget),
         )  # fmt: skip
-        result = local.run("suite.compress", job, self.workspace.config.limits.compress_s, self.progress)
+        result = local.run("suite.compress", job, self._patience, self.progress)
         artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
         facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}
         broken = [
@@ -145,6 +150,12 @@ class Bench:
         if self.kept is not None:
             shutil.copytree(out, self.kept, dirs_exist_ok=True)
         return Bundle(out, artifact)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that compressing may take: the limit, and for each step that trains its budget."""
+        trains = sum(self.registry.methods[step.method].division == "training" for step in self.planned.cell.recipe)
+        return self.workspace.config.limits.compress_s + trains * self.workspace.config.budget.seconds
 
     def _record(self, surroundings: Environment, facts: dict[str, Any]) -> Record:
         commit, dirty = environment.git_state()

@@ -78,8 +78,10 @@ class Latency(Immutable, frozen=True):
 
 
 class Cost(Immutable, frozen=True):
-    """What compressing took. items: calibration items used."""
+    """What compressing took. items: calibration items used. training_*: steps of training, and the labelled items that they saw."""
 
     seconds: float
     peak_bytes: int
     items: int
+    training_steps: int = 0
+    training_items: int = 0

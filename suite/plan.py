@@ -63,7 +63,7 @@ def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, 
     """
     models: list[ModelCard] = _select(registry, "model", config.models)  # type: ignore[assignment]
     targets: list[TargetCard] = _select(registry, "target", config.targets)  # type: ignore[assignment]
-    chosen = {(card.name, variant.name): (card, variant) for card, variant in _select_variants(registry, config.methods)}
+    chosen = {(card.name, variant.name): (card, variant) for card, variant in _select_variants(registry, config)}
     pairs = sorted(chosen.values(), key=lambda pair: pair[0].name != BASELINE)
     probes = {card.name: registry.probes[card.name]() for card in targets}
     planner = _Planner(config, registry, hash_json([__version__, PROTOCOL, host, dict(libraries)]))
@@ -85,14 +85,20 @@ def _select(registry: Registry, kind: str, names: Iterable[str]) -> list[object]
     return [registry.find(kind, name) for name in chosen]
 
 
-def _select_variants(registry: Registry, names: Iterable[str]) -> Iterator[tuple[MethodCard, Variant]]:
-    for name in dict.fromkeys(names) or tuple(registry.methods):
+def _select_variants(registry: Registry, config: Config) -> Iterator[tuple[MethodCard, Variant]]:
+    """Those that are named. Of a method that is named alone, and of every method where none is, those that stand for themselves; of the
+    latter, in the quick tier, only the first of each method that does not train."""
+    quick = config.tier == "quick" and not config.methods
+    for name in dict.fromkeys(config.methods) or tuple(registry.methods):
         method_name, _, variant_name = name.partition("/")
         card: MethodCard = registry.find("method", method_name)  # type: ignore[assignment]
         variants = {variant.name: variant for variant in card.variants}
         if variant_name and variant_name not in variants:
             raise UnknownName(f"variant of the method {method_name}", variant_name, variants)
-        for variant in [variants[variant_name]] if variant_name else card.variants:
+        rows = [variant for variant in card.variants if not variant.step_only]
+        if quick:
+            rows = rows[:1] if card.division != "training" else []
+        for variant in [variants[variant_name]] if variant_name else rows:
             yield card, variant
 
 
@@ -145,11 +151,14 @@ class _Planner:
             variant = card.variant(step.variant)
         except KeyError:
             raise UnknownName(f"variant of the method {card.name}", step.variant, [v.name for v in card.variants]) from None
-        wanted = step.modalities or card.modalities
-        components = tuple(c.name for c in model.components if not wanted or c.modality in wanted)
+        wanted = () if step.components else step.modalities or card.modalities
+        names = step.components or tuple(c.name for c in model.components if not wanted or c.modality in wanted)
+        components = tuple(c.name for c in model.components if c.name in names)
         supports = self.registry.supports.get(card.name)
         skip = supports(model, target, variant) if supports else None
-        if not components:
+        if absent := [name for name in step.components if name not in components]:
+            skip = Skip(f"it names the component {absent[0]!r}, and {model.name} has {', '.join(c.name for c in model.components)}")
+        elif not components:
             skip = Skip(f"it applies to {', '.join(wanted)}, and {model.name} has no such component")
         recipe = RecipeStep(card.name, variant.name, components, dict(variant.parameters), self.registry.sources["method", card.name])
         return recipe, variant.claims, skip
@@ -168,5 +177,7 @@ class _Planner:
         """Everything that decides the result, by content."""
         steps = [[s.method, s.variant, s.components, s.parameters, s.source_sha256] for s in cell.recipe]
         sources = [self.registry.sources["model", cell.model], self.registry.sources["target", cell.target]]
+        if any(self.registry.methods[step.method].division == "training" for step in cell.recipe):
+            sources.append(self.registry.sources.get(("training", cell.model), ""))
         own = [cell.model, cell.method, cell.variant, cell.target, cell.tier, cell.test_seed, cell.settings, cell.component]
         return hash_json([self.surroundings, own, steps, sources])

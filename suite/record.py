@@ -16,8 +16,9 @@ __all__ = [
     "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
 ]  # fmt: skip
 
-SCHEMA = 2
-"""Version 2 adds cells of one component and times of tokens; records of version 1 have neither and are read as they are."""
+SCHEMA = 3
+"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training; older records have none of these and are
+read as they are."""
 
 Status = Literal[
     "ok",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from suite import plugins
+from suite import plugins, recipes
 from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
 from suite.hashing import hash_file, hash_folder, hash_json
@@ -97,15 +97,16 @@ def _model_file(file: Path, places: Iterable[str]) -> Path:
     return file.resolve()
 
 
-def usable(registry: "Registry", files: Iterable[Path]) -> "Registry":
+def usable(registry: "Registry", files: Iterable[Path], recipe_files: Iterable[Path] = ()) -> "Registry":
     """The same registry. Raises the PlugInError of a file that was named and cannot be used: it is never left out silently."""
-    for file in files:
-        registry.find("model", file.stem)
+    for kind, named in (("model", files), ("method", recipe_files)):
+        for file in named:
+            registry.find(kind, file.stem)
     return registry
 
 
-def discover() -> Registry:
-    """Reads every card."""
+def discover(recipe_files: Iterable[Path] = ()) -> Registry:
+    """Reads every card, and the recipes of every folder of methods and of `recipe_files`."""
     cards: dict[str, dict[str, Card]] = {kind: {} for kind in PACKAGES}
     modules: dict[tuple[str, str], ModuleType] = {}
     sources, broken = {}, []
@@ -119,6 +120,16 @@ def discover() -> Registry:
         except PlugInError as error:
             cards[kind].pop(name, None)
             broken.append(error)
+    for file in [*recipes.files(importlib.import_module(PACKAGES["method"]).__path__), *recipe_files]:
+        try:
+            if ("method", file.stem) in sources:
+                raise PlugInError("method", file.stem, f"two of that name were found, one of them {file}; rename one of them")
+            cards["method"][file.stem] = _recipe(file, cards["method"])
+            sources["method", file.stem] = hash_file(file)
+        except PlugInError as error:
+            cards["method"].pop(file.stem, None)
+            broken.append(error)
+    sources |= {("training", name): _hash_training(name) for name in cards["model"]}
     return Registry(
         models=cards["model"],  # type: ignore[arg-type]
         methods=cards["method"],  # type: ignore[arg-type]
@@ -129,6 +140,19 @@ def discover() -> Registry:
         files={name: file.name for name, file in plugins.single_files(PACKAGES["model"]).items()},
         broken=tuple(broken),
     )
+
+
+def _recipe(file: Path, methods: Mapping[str, Any]) -> MethodCard:
+    card = recipes.read(file, methods)
+    for problem in _check_method(card, plugins):
+        raise PlugInError("method", file.stem, problem)
+    return card
+
+
+def _hash_training(model: str) -> str:
+    """What a method that trains depends on beside the model itself: its `train.py`. A model in one file has it in there."""
+    script = plugins.model_folder(model) / "train.py"
+    return hash_file(script) if model not in plugins.single_files(PACKAGES["model"]) and script.is_file() else ""
 
 
 def _asked(question: Callable[..., Skip | None]) -> Callable[..., Skip | None]:
@@ -196,6 +220,8 @@ def _check_model(card: ModelCard, _: ModuleType) -> Iterable[str]:
 
 
 def _check_method(card: MethodCard, _: ModuleType) -> Iterable[str]:
+    if not PLAIN_NAME.fullmatch(card.name):
+        yield "it needs a name of lower-case letters, digits and '_'"
     names = [variant.name for variant in card.variants]
     if not names or len(set(names)) < len(names):
         yield "its variants need names that differ"

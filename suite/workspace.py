@@ -78,6 +78,14 @@ class Workspace:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def states(self, key: str) -> Path:
+        """Where the training of one cell keeps its state, until the cell has its record: a killed run goes on from there."""
+        return self.folder / f"training-{key[:12]}"
+
+    def forget(self, key: str) -> None:
+        """Removes them."""
+        shutil.rmtree(self.states(key), ignore_errors=True)
+
     def _prepared(self, name: str, job: dict[str, Any], progress: Progress) -> Path:
         done = self._made() / name
         if name in self.failures:

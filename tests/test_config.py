@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from suite.config import Config, Limits, load
+from suite.config import Budget, Config, Limits, load
 from suite.errors import ConfigError, UsageError
 
 
@@ -27,12 +27,16 @@ results = "there"
 work = "elsewhere"
 plugins = ["mine"]
 model_files = ["my_model.py"]
+recipe_files = ["my_recipe.toml"]
 one_component = true
 retry_failed = true
 
 [limits]
 compress_s = 30
 memory_gib = 0.5
+
+[budget]
+steps = 10
 """
 
 
@@ -58,9 +62,11 @@ def test_every_key_can_be_set(write):
         work="elsewhere",
         plugins=("mine",),
         model_files=("my_model.py",),
+        recipe_files=("my_recipe.toml",),
         one_component=True,
         retry_failed=True,
         limits=Limits(compress_s=30.0, memory_gib=0.5),
+        budget=Budget(steps=10),
     )
     assert {name for name in Config.__struct_fields__ if getattr(found, name) == getattr(Config(), name)} == set()
     assert found.limits.launch_s == Limits().launch_s
@@ -112,6 +118,8 @@ def test_an_unknown_key_fails_with_a_suggestion(write, text, words):
         ("retry_failed = 1", r"Expected `bool`"),
         ("results = 3", r"Expected `str`"),
         ("limits = 3", r"Expected `object`, got `int` - at `\$.limits`"),
+        ("[budget]\nsteps = 0", "steps must be above 0 and finite: without a budget nothing can be trained"),
+        ("[budget]\nseconds = -1.0", "seconds must be above 0"),
         ("[limits]\ncompress_s = 0", "compress_s must be above 0"),
         ("[limits]\nevaluate_s = -1", "evaluate_s must be above 0"),
         ("[limits]\nlaunch_s = nan", "launch_s must be above 0"),

@@ -16,7 +16,7 @@ from onnx_graphs import apply, arrays, chain, exported_tower, feeds, gemm, make_
 from torch import nn
 
 GRAPH_METHODS = ("baseline_fp32", "dynamic_int8", "static_int8", "int4_rtn", "magnitude_pruning", "svd_low_rank")
-METHODS = (*GRAPH_METHODS, "width_pruning", "per_component_int8")
+METHODS = (*GRAPH_METHODS, "width_pruning")
 VARIANTS = [(method, variant) for method in GRAPH_METHODS for variant in importlib.import_module(f"methods.{method}").CARD.variants]
 
 
@@ -66,12 +66,6 @@ def test_graph_without_a_weight_is_refused(method: str, tmp_path: Path) -> None:
     empty = model([helper.make_node("Relu", ["x"], ["y"])], {}, (1, 4), (1, 4))
     with pytest.raises(ValueError, match="no constant floating-point weight"):
         apply(method, {"vision": empty}, tmp_path, scope="local", sparsity=0.5, keep=0.5)
-
-
-def test_recipe_names_variants_that_exist() -> None:
-    for variant in importlib.import_module("methods.per_component_int8").CARD.variants:
-        for step in variant.steps:
-            assert importlib.import_module(f"methods.{step.method}").CARD.variant(step.variant)
 
 
 def test_baseline_is_the_model_itself(tower: onnx.ModelProto, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ LIBRARIES = {"numpy": "2.4.0", "onnxruntime": "1.31.1"}
 
 
 def cells(config=None, where=None, host=HOST, libraries=None, **choices):
-    return plan(config or Config(**choices), where or registry(), host, libraries or LIBRARIES).cells
+    everything = {} if "methods" in choices else {"tier": "full"}
+    return plan(config or Config(**(everything | choices)), where or registry(), host, libraries or LIBRARIES).cells
 
 
 def names(planned):
@@ -38,6 +39,37 @@ def test_everything_is_planned_by_target_and_model_and_the_baseline_first():
     assert list(dict.fromkeys(key[:2] for key in found)) == [("arm", "clip"), ("arm", "vqa"), ("x86", "clip"), ("x86", "vqa")]
     for first in range(0, 48, 12):
         assert [key[2] for key in found[first : first + 4]] == ["baseline_fp32/fp32", "a_pruner/half", "a_pruner/third", "for_text/only"]
+
+
+def test_the_quick_tier_takes_the_first_variant_of_each_method_that_does_not_train():
+    tuned = replace(method("tuned", variant("it")), division="training")
+    where = registry(methods={**METHODS, "tuned": tuned})
+    assert [name for _, _, name in names(cells(where=where, tier="quick", models=("vqa",), targets=("x86",)))] == [
+        "baseline_fp32/fp32", "a_pruner/half", "for_text/only", "for_sound/only", "int8/per_tensor", "mixed/by_modality"
+    ]  # fmt: skip
+    named = names(cells(where=where, tier="quick", models=("vqa",), targets=("x86",), methods=("int8", "tuned")))
+    assert [name for _, _, name in named] == ["int8/per_tensor", "int8/per_channel", "tuned/it"]
+
+
+def test_a_variant_for_recipes_alone_is_planned_only_if_it_is_named():
+    part = method("part", variant("whole"), replace(variant("step"), step_only=True))
+    where = registry(methods={"part": part})
+    assert {name for _, _, name in names(cells(where=where))} == {"part/whole"}
+    assert {name for _, _, name in names(cells(where=where, methods=("part",)))} == {"part/whole"}
+    assert {name for _, _, name in names(cells(where=where, methods=("part/step",)))} == {"part/step"}
+
+
+def test_the_key_of_what_trains_depends_on_how_the_model_is_trained():
+    tuned = replace(method("tuned", variant("it")), division="training")
+    sources = {("model", "clip"): "m", ("target", "x86"): "t", ("method", "tuned"): "x", ("method", "int8"): "y"}
+
+    def keys(training):
+        where = registry(methods={**METHODS, "tuned": tuned}, sources=sources | {("training", "clip"): training})
+        return [cell.key for cell in cells(where=where, models=("clip",), targets=("x86",), methods=("tuned", "int8/per_tensor"))]
+
+    (one_tuned, one_int8), (other_tuned, other_int8) = keys("as it was"), keys("otherwise")
+    assert one_tuned != other_tuned
+    assert one_int8 == other_int8
 
 
 def test_what_is_asked_for_comes_in_the_order_of_the_question_but_the_baseline_first():
@@ -84,7 +116,7 @@ def test_without_a_model_or_target_there_is_nothing_to_run():
 def test_a_target_that_does_not_run_here_keeps_its_cells_with_the_reason():
     probed = []
     probes = {"arm": lambda: Skip("this machine is no ARM"), "x86": lambda: probed.append("x86")}
-    found = plan(Config(), registry(probes=probes), HOST, LIBRARIES)
+    found = plan(Config(tier="full"), registry(probes=probes), HOST, LIBRARIES)
     assert probed == ["x86"], "asked once, whatever the number of cells"
     assert {cell.skip for cell in found.cells if cell.cell.target == "arm"} == {Skip("this machine is no ARM")}
     assert len(found.cells) == 48

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--model", required=True, help="A model's name, or a model in one file: path/to/my_model.py.")
-@click.option("--recipe", required=True, help="A method and its variant, such as dynamic_int8/per_channel.")
+@click.option(
+    "--recipe",
+    required=True,
+    help="A method and its variant, such as dynamic_int8/per_channel, or path/to/my_recipe.toml, whose first variant is taken.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the files; it must not exist yet, or be empty.")
 @click.option("--target", help="Where it is measured. Default: the first target that this machine can be.")
 @click.option("--tier", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="How thoroughly it is measured.")
@@ -34,7 +38,7 @@ def compress(model: str, recipe: str, out: Path, target: str | None, tier: str, 
     from suite.workspace import Workspace
 
     deliver.check_free(out)
-    name, registry, paths = one_model(model, plugins, ())
+    name, registry, paths = one_model(model, plugins, (), (recipe,) if recipe.endswith(".toml") else ())
     chosen = {"models": (name,), "methods": (f"{BASELINE}/fp32", _recipe(recipe, registry)), "targets": (_target(target, registry),)}
     config = configs.load(None, {**chosen, "tier": tier, "results": results, "work": work, "retry_failed": True})
     store, workspace = Store(Path(config.results)), Workspace(Path(config.work).resolve(), config, paths)
@@ -50,7 +54,8 @@ def compress(model: str, recipe: str, out: Path, target: str | None, tier: str, 
 
 def _recipe(recipe: str, registry: "Registry") -> str:
     if recipe.endswith(".toml"):
-        raise UsageError(f"A recipe in a file ({recipe}) is not supported yet; name a method and its variant, such as int4_rtn/block_32.")
+        card = registry.methods[Path(recipe).stem]
+        return f"{card.name}/{card.variants[0].name}"
     method, _, variant = recipe.partition("/")
     if not variant:
         names = [f"{method}/{variant.name}" for variant in registry.find("method", method).variants]  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from suite.contracts import BASELINE
 from suite.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,10 +42,22 @@ def selection(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that choose what to run, shared by `plan` and `run`."""
     options = (
         click.option("--models", multiple=True, callback=split, help="Models, separated by commas. Default: all."),
-        click.option("--methods", multiple=True, callback=split, help="Methods or method/variant, separated by commas. Default: all."),
+        click.option(
+            "--methods", multiple=True, callback=split, help="Methods or method/variant, separated by commas. Default: see --tier."
+        ),
+        click.option(
+            "--recipe",
+            "recipe_files",
+            multiple=True,
+            callback=split,
+            help="A recipe of your own: path/to/my_recipe.toml (docs/methods.md). May be given several times.",
+        ),
         click.option("--targets", multiple=True, callback=split, help="Targets, separated by commas. Default: all."),
         click.option(
-            "--tier", type=click.Choice(["quick", "full"]), help="quick: 600 test items, short timing (default). full: what is published."
+            "--tier",
+            type=click.Choice(["quick", "full"]),
+            help="quick: 600 test items, short timing; without --methods, the first variant of each method that does not train (default). "
+            "full: everything, as it is published.",
         ),
         click.option("--test-seed", type=click.IntRange(0), help="Another seed gives a fresh, independent test set. Default: 0."),
         click.option(
@@ -57,13 +70,13 @@ def selection(command: Callable[..., Any]) -> Callable[..., Any]:
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
-def discover(plugins: Iterable[str], model_files: Iterable[str] = ()) -> "Registry":
+def discover(plugins: Iterable[str], model_files: Iterable[str] = (), recipe_files: Iterable[str] = ()) -> "Registry":
     """Every plug-in, those of the user's own too."""
     from suite import registry
 
-    files = [Path(file) for file in model_files]
-    registry.extend(map(Path, plugins), files)
-    return registry.usable(registry.discover(), files)
+    models, recipes = [Path(file) for file in model_files], [Path(file) for file in recipe_files]
+    registry.extend(map(Path, plugins), models)
+    return registry.usable(registry.discover(recipes), models, recipes)
 
 
 def prepare(choices: Mapping[str, Any]) -> "tuple[Config, Registry, dict[str, list[str]]]":
@@ -74,21 +87,36 @@ def prepare(choices: Mapping[str, Any]) -> "tuple[Config, Registry, dict[str, li
 
     changes = {name: value for name, value in choices.items() if name != "config_file" and value not in (None, ())}
     config = configs.load(choices["config_file"], changes)
-    paths = registry.extend(map(Path, config.plugins), map(Path, config.model_files))
-    if config.model_files and not config.models:  # whoever names a model of their own means that one
-        config = structs.replace(config, models=tuple(Path(file).stem for file in config.model_files))
-    return config, registry.usable(registry.discover(), map(Path, config.model_files)), paths
+    models, recipes = [Path(file) for file in config.model_files], [Path(file) for file in config.recipe_files]
+    paths = registry.extend(map(Path, config.plugins), models)
+    found = registry.usable(registry.discover(recipes), models, recipes)
+    if models and not config.models:  # whoever names a model of their own means that one
+        config = structs.replace(config, models=tuple(file.stem for file in models))
+    if recipes and not config.methods:  # and the same for a recipe, which nothing can be said of without the baseline
+        config = structs.replace(config, methods=(BASELINE, *(file.stem for file in recipes)))
+    _check_recipes(found, config, recipes)
+    return config, found, paths
 
 
-def one_model(model: str, plugins: Iterable[str], model_files: Iterable[str]) -> "tuple[str, Registry, dict[str, list[str]]]":
+def _check_recipes(found: "Registry", config: "Config", files: Iterable[Path]) -> None:
+    from suite.recipes import check_components
+
+    chosen = [found.models[name] for name in config.models or found.models if name in found.models]
+    for file in files:
+        check_components(found.methods[file.stem], chosen)
+
+
+def one_model(
+    model: str, plugins: Iterable[str], model_files: Iterable[str], recipe_files: Iterable[str] = ()
+) -> "tuple[str, Registry, dict[str, list[str]]]":
     """The name of a model that was given by name or as a path, every plug-in, and what the processes of a run add. Raises UnknownName,
     ConfigError, and the PlugInError of a model that cannot be read."""
     from suite import registry
 
     is_file = model.endswith(".py") or "/" in model or "\\" in model or Path(model).is_dir()
-    files = [*map(Path, model_files), *([Path(model)] if is_file else [])]
+    files, recipes = [*map(Path, model_files), *([Path(model)] if is_file else [])], list(map(Path, recipe_files))
     paths = registry.extend(map(Path, plugins), files)
-    found, name = registry.usable(registry.discover(), files), Path(model).stem if is_file else model
+    found, name = registry.usable(registry.discover(recipes), files, recipes), Path(model).stem if is_file else model
     if name not in found.models and Path(f"{model}.py").is_file():
         raise UsageError(f"There is no model {model!r} in the package; for the file here write {model}.py.")
     found.find("model", name)

@@ -80,9 +80,9 @@ def _images(chosen: list[data.Example]) -> Tensor:
 
 
 def batch(index: int) -> dict[str, Tensor]:
-    """Questions about SCENES scenes as published that the training of the model never saw: `input_ids`, `answers`, and `pixel_values`
-    of each scene, whose questions lie in a row."""
-    chosen = data.take(SCENES, "training", STEPS + LAST_STEPS + index, KINDS)
+    """A question of each kind about SCENES scenes as published that the training of the model never saw: `input_ids`, `answers`, and
+    `pixel_values` of each scene, whose questions lie in a row."""
+    chosen = data.take(SCENES, "training", STEPS + LAST_STEPS + index)
     _, ids, answers = _tensors(data.split(chosen))
     return {"input_ids": ids, "answers": answers, "pixel_values": _images(chosen)}
 
