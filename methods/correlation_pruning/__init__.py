@@ -1,0 +1,45 @@
+"""Pruning by the correlation of activations."""
+
+from suite.contracts import Claims, MethodCard, Parameter, Variant
+
+_SUMMARIES = {
+    "elements": "The {} % of the elements of each weight become zero that read the least that no other input predicts, times |weight|.",
+    "units": "Of the hidden units of each feed-forward layer and the inner channels of each convolution, {} % stay: of the two that correlate most, one goes, and so on.",
+}
+_COVERAGE = {"units": 0.2, "heads": 0.05}
+"""Least share of the weights that is made smaller."""
+
+
+def _elements(percent: int) -> Variant:
+    return Variant(
+        name=f"elements_{percent}",
+        summary=_SUMMARIES["elements"].format(percent),
+        parameters={"granularity": "elements", "sparsity": percent / 100},
+        claims=Claims(sparsity=percent / 100),
+    )
+
+
+def _kept(granularity: str, percent: int) -> Variant:
+    return Variant(
+        name=f"{granularity}_{percent}",
+        summary=_SUMMARIES[granularity].format(percent),
+        parameters={"granularity": granularity, "sparsity": 1 - percent / 100},
+        claims=Claims(parameters=percent / 100, coverage=_COVERAGE[granularity]),
+    )
+
+
+CARD = MethodCard(
+    name="correlation_pruning",
+    title="Correlation pruning",
+    summary="Removes units whose activation another one repeats on calibration items; the other takes over what they did. No fine-tuning.",
+    family="pruning",
+    stage="module",
+    division="calibration",
+    paper="1611.06211",
+    dependencies=("torch", "torch-pruning"),
+    parameters=(
+        Parameter("granularity", str, "What goes: elements of weights, or units.", choices=("elements", "units")),
+        Parameter("sparsity", float, "Share that goes: of each weight, or of each layer's units.", low=0.01, high=0.99),
+    ),
+    variants=(_elements(50), _kept("units", 75)),
+)
