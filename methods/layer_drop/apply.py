@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from itertools import islice
 
+import torch
 from torch import nn
 
 from suite.contracts import Component, Context, NotApplicable, Value
-from suite.surgery.blocks import Arrays, Call, arguments, influence, series, without
+from suite.surgery.blocks import Arrays, Call, arguments, influence, opened, series, without
 
 
 def chosen(rows: list[list[str]], influences: Mapping[str, float], count: int) -> list[str]:
@@ -20,17 +21,24 @@ def chosen(rows: list[list[str]], influences: Mapping[str, float], count: int) -
     return dropped
 
 
+@torch.no_grad()
 def _dropped(module: nn.Module, component: Component, calls: list[Arrays], count: int) -> nn.Module | None:
     """The module without its least influential blocks; None if it has no row of blocks."""
     if not calls:
         raise ValueError(f"there is no calibration item to measure the influence of the blocks of {component.name!r} on")
-    rows = series(module, arguments(component, calls[0]))
+    module, given = opened(module), arguments(component, calls[0])
+    rows = series(module, given)
     known: dict[str, Call] = {name: call for row in rows.values() for name, call in row}
     if not known:
         return None
     influences = influence(module, component, calls, known)
     names = chosen([[name for name, _ in row] for row in rows.values()], influences, count)
-    return without(module, {name: known[name] for name in names})
+    result = without(module, {name: known[name] for name in names})
+    try:
+        result(*given)
+    except Exception as error:  # whatever the network's own code raises
+        raise NotApplicable(f"{component.name!r} does not run without its block {' or '.join(names)}: {error}") from error
+    return result
 
 
 def apply(parts: Mapping[str, nn.Module], parameters: Mapping[str, Value], context: Context) -> dict[str, nn.Module]:

@@ -1,6 +1,6 @@
 """Random dropping of tokens in vision transformers."""
 
-from suite.contracts import MethodCard, Parameter, Variant
+from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 
 def _variant(percent: int) -> Variant:
@@ -8,6 +8,7 @@ def _variant(percent: int) -> Variant:
         name=f"keep_{percent}",
         summary=f"{percent} % of the tokens are left after the last block, about as many fewer in each.",
         parameters={"keep": percent / 100},
+        claims=Claims(operators=("GatherElements",)),
     )
 
 

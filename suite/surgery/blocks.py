@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -128,6 +128,32 @@ class Passed(nn.Module):
         if self.block is not None:
             return (hidden, *self.block(*given, **named)[1:])
         return hidden if self.rest is None else (hidden, *self.rest)
+
+
+class _Chain(nn.Module):
+    """A torch.nn.TransformerEncoder without its shortcuts, for which it looks into its first layer."""
+
+    def __init__(self, encoder: nn.TransformerEncoder) -> None:
+        super().__init__()
+        self.layers, self.norm = encoder.layers, encoder.norm
+
+    def forward(
+        self, src: Tensor, mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None, is_causal: bool | None = None
+    ) -> Tensor:
+        """As the encoder's; `is_causal` only tells it what `mask` says."""
+        for layer in self.layers:
+            src = layer(src, mask, src_key_padding_mask)
+        return src if self.norm is None else self.norm(src)
+
+
+def opened(module: nn.Module) -> nn.Module:
+    """A copy of a module in which every torch.nn.TransformerEncoder is a plain loop over its layers, so that any of them may go."""
+    result = copy.deepcopy(module)
+    if isinstance(result, nn.TransformerEncoder):
+        return _Chain(result)
+    for name in [name for name, part in result.named_modules() if isinstance(part, nn.TransformerEncoder)]:
+        result.set_submodule(name, _Chain(cast(nn.TransformerEncoder, result.get_submodule(name))))
+    return result
 
 
 def without(module: nn.Module, blocks: Mapping[str, Call]) -> nn.Module:
