@@ -21,19 +21,15 @@ Arrays = Mapping[str, Array]
 class Call:
     """What a module was called with, and what it answered.
 
-    before: a copy of the hidden state that went in, which the module may have added to in place.
+    before, after: copies of the hidden state that went in and of the one that came out (the output, or the first of several): a
+    network may add to either in place.
     """
 
     given: tuple[Any, ...]
     named: Mapping[str, Any]
-    before: Tensor | None
     output: Any
-
-    @property
-    def after(self) -> Tensor | None:
-        """The hidden state that comes out: the output, or the first of several."""
-        first = self.output[0] if isinstance(self.output, tuple) and self.output else self.output
-        return first if isinstance(first, Tensor) else None
+    before: Tensor | None
+    after: Tensor | None
 
 
 def state(given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
@@ -56,7 +52,9 @@ def watched(module: nn.Module, names: Iterable[str]) -> Iterator[dict[str, list[
         return lambda _, given, named: entered[name].append(_copy(state(given, named)))
 
     def leave(name: str) -> Any:
-        return lambda _, given, named, output: calls[name].append(Call(given, dict(named), entered[name].pop(), output))
+        return lambda _, given, named, output: calls[name].append(
+            Call(given, dict(named), output, entered[name].pop(), _copy(output[0] if isinstance(output, tuple) and output else output))
+        )
 
     hooks = [module.get_submodule(name).register_forward_pre_hook(enter(name), with_kwargs=True) for name in calls]
     hooks += [module.get_submodule(name).register_forward_hook(leave(name), with_kwargs=True) for name in calls]
