@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from methods.layer_drop import CARD
-from methods.layer_drop.apply import apply, chosen
+from methods.layer_drop.apply import apply
 from suite.audit import check_claims
 from suite.contracts import Component, Context, NotApplicable, Tensor
 from suite.export import export
 from suite.models.layers import Block
 from suite.models.scene_captioner.network import CausalBlock
-from suite.surgery.blocks import arguments, influence, opened, series
+from suite.surgery.blocks import arguments, chosen, influence, opened, series
 
 TOKENS = Component(
     "text",

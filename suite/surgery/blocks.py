@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.contracts import Component
+from suite.contracts import Component, NotApplicable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
@@ -188,3 +188,37 @@ def _cosines(call: Call) -> Tensor:
     assert before is not None
     assert after is not None
     return nn.functional.cosine_similarity(before.double(), after.double(), dim=1 if before.ndim == 4 else -1).flatten()
+
+
+def chosen(rows: list[list[str]], influences: Mapping[str, float], count: int) -> list[str]:
+    """The `count` least influential blocks, fewer where that would leave a row empty; of equals the earlier one goes."""
+    left = {name: row for row in map(list, rows) for name in row}
+    dropped: list[str] = []
+    for name in sorted(left, key=lambda name: influences[name]):
+        if len(dropped) < count and len(left[name]) > 1:
+            left[name].remove(name)
+            dropped.append(name)
+    return dropped
+
+
+@torch.no_grad()
+def shallower(module: nn.Module, component: Component, calls: list[Arrays], count: int) -> nn.Module | None:
+    """A copy without the `count` blocks of least influence, of which a row keeps one; None if the module has no row of blocks.
+
+    Raises ValueError without a calibration call, NotApplicable if the network does not run without them.
+    """
+    if not calls:
+        raise ValueError(f"there is no calibration item to measure the influence of the blocks of {component.name!r} on")
+    module, given = opened(module), arguments(component, calls[0])
+    rows = series(module, given)
+    known: dict[str, Call] = {name: call for row in rows.values() for name, call in row}
+    if not known:
+        return None
+    influences = influence(module, component, calls, known)
+    names = chosen([[name for name, _ in row] for row in rows.values()], influences, count)
+    result = without(module, {name: known[name] for name in names})
+    try:
+        result(*given)
+    except Exception as error:  # whatever the network's own code raises
+        raise NotApplicable(f"{component.name!r} does not run without its block {' or '.join(names)}: {error}") from error
+    return result
