@@ -11,7 +11,7 @@ import onnx
 import zstandard
 from onnx import external_data_helper
 
-from suite import stored
+from suite import caches, stored
 from suite.contracts import Claims, Component, Tensor
 from suite.errors import CellFailed
 from suite.graph import Array, initializers, nodes
@@ -37,9 +37,13 @@ def read(path: Path) -> onnx.ModelProto:
     return model
 
 
-def inspect(path: Path) -> Part:
-    """What a component's ONNX file holds. Every constant is a parameter, the scales and zero points of a quantization too."""
+def inspect(path: Path, component: Component | None = None) -> Part:
+    """What a component's ONNX file holds. Every constant is a parameter, the scales and zero points of a quantization too.
+
+    component: of a file without one, nothing is said about caches.
+    """
     data, model = path.read_bytes(), read(path)
+    kept = caches.types(model, component) if component else {}
     constants = stored.constants(model).values()
     types: Counter[str] = Counter()
     for constant in constants:
@@ -53,6 +57,8 @@ def inspect(path: Path) -> Part:
         nonzero_parameters=types.total() - sum(constant.zeros for constant in constants),
         operators=dict(sorted(Counter(node.op_type for node in nodes(model)).items())),
         parameters_by_type=dict(sorted(types.items())),
+        cache=kept,
+        cache_bytes_per_token=caches.bytes_per_token(component, kept) if component else 0,
     )
 
 
@@ -135,6 +141,21 @@ def _parameters(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     )
 
 
+def _cache_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
+    """The inputs whose type is another than in the uncompressed model: nothing else may differ there than a cache."""
+    widths: dict[str, int] = {}
+    for name, model in after.items():
+        old = {tensor.name: tensor.type.tensor_type.elem_type for tensor in before[name].graph.input}
+        changed = [tensor for tensor in model.graph.input if old.get(tensor.name) != tensor.type.tensor_type.elem_type]
+        widths |= {f"{name}.{tensor.name}": 8 * caches.itemsize(tensor) for tensor in changed}
+    return ClaimCheck(
+        claim="cache bits",
+        claimed=f"{claims.cache_bits} bits or fewer for what is kept between calls",
+        realised=", ".join(f"{bits} for {name}" for name, bits in widths.items()) or "no cache in another type than before",
+        holds=bool(widths) and max(widths.values()) <= (claims.cache_bits or 0),
+    )
+
+
 def _operators(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     counts = {name: Counter(node.op_type for node in nodes(model)) for name, model in after.items()}
     needed = [(name, kind) for name, model in before.items() for kind in claims.operators if stored.weights(model, _replaced(kind, claims))]
@@ -157,6 +178,7 @@ _CHECKS: dict[str, Callable[[Claims, Models, Models], ClaimCheck]] = {
     "weight_bits": _weight_bits,
     "sparsity": _sparsity,
     "parameters": _parameters,
+    "cache_bits": _cache_bits,
     "operators": _operators,
 }
 """Field of Claims -> its check."""
@@ -167,26 +189,43 @@ FEEDS = 3
 
 
 def check_loads(path: Path, component: Component, feeds: Iterable[Mapping[str, Array]]) -> None:
-    """Raises CellFailed unless ONNX Runtime loads the file and turns the first `feeds` into the finite outputs that the card declares."""
+    """Raises CellFailed unless ONNX Runtime loads the file and turns the first `feeds` into the finite outputs that the card declares.
+
+    An artifact that keeps its caches in a type of its own gets only calls that begin a sequence, and each a second time with the caches
+    that it gave back.
+    """
     import onnxruntime  # only this check needs a runtime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    kept = caches.types(read(path), component)
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
-        answers = [(feed, dict(zip(names, session.run(names, dict(feed)), strict=True))) for feed in islice(feeds, FEEDS)]
+        answers = []
+        for feed in islice((feed for feed in feeds if caches.begins(feed, kept)), FEEDS):
+            given = caches.entered(feed, kept)
+            answers.append((given, dict(zip(names, session.run(names, given), strict=True))))
+            if kept:
+                given = given | {name: answers[-1][1][output] for name, output in component.cache.items()}
+                answers.append((given, dict(zip(names, session.run(names, given), strict=True))))
     except Exception as error:  # the runtime raises a dozen types whose only common root is Exception
         raise CellFailed("invalid_output", f"ONNX Runtime cannot run {path.name}: {error}") from error
     declared = [tensor.name for tensor in component.outputs]
     if sorted(names) != sorted(declared):
         raise CellFailed("invalid_output", f"{path.name} has the outputs {', '.join(names)}, not {', '.join(declared)}")
+    if not answers:
+        raise CellFailed(
+            "invalid_output", f"{path.name} keeps its caches in {', '.join(kept.values())}, and no call begins with empty ones"
+        )
+    narrow = {component.cache[name]: dtype for name, dtype in kept.items()}
     for feed, outputs in answers:
         axes = (pair for tensor in component.inputs for pair in zip(tensor.shape, feed[tensor.name].shape, strict=True))
         lengths = {name: length for name, length in axes if isinstance(name, str)}
         for tensor in component.outputs:
-            _check_output(path.name, tensor, np.asarray(outputs[tensor.name]), lengths)
+            declared_tensor = Tensor(tensor.name, narrow.get(tensor.name, tensor.dtype), tensor.shape)  # type: ignore[arg-type]
+            _check_output(path.name, declared_tensor, np.asarray(outputs[tensor.name]), lengths)
 
 
 def _check_output(file: str, tensor: Tensor, found: Array, lengths: Mapping[str, int]) -> None:

@@ -71,11 +71,22 @@ def _component(component: Component) -> Iterator[str]:
         yield f"{component.name} has the modality {component.modality!r}; there are {', '.join(get_args(Modality))}"
     if not component.inputs or not component.outputs:
         yield f"{component.name} has no {'outputs' if component.inputs else 'inputs'}"
+    yield from _caches(component)
     for tensor in (*component.inputs, *component.outputs):
         if tensor.dtype not in DTYPES:
             yield f"{tensor.name} of {component.name} has the dtype {tensor.dtype!r}; there are {' and '.join(DTYPES)}"
         if not all(isinstance(size, str) or (isinstance(size, int) and size > 0) for size in tensor.shape):
             yield f"{tensor.name} of {component.name} has the shape {tensor.shape}; a length is a number above 0, or a name"
+
+
+def _caches(component: Component) -> Iterator[str]:
+    sides = [{tensor.name: tensor for tensor in side} for side in (component.inputs, component.outputs)]
+    for given, back in component.cache.items():
+        one, other = sides[0].get(given), sides[1].get(back)
+        if one is None or other is None:
+            yield f"the cache {given!r} of {component.name} is to come back as {back!r}, and one of them is no tensor of it"
+        elif one.dtype != other.dtype or len(one.shape) != len(other.shape):
+            yield f"the cache {given!r} of {component.name} comes back as {back!r} with another dtype or another number of axes"
 
 
 def _light(workspace: Workspace, name: str) -> Iterator[Finding]:

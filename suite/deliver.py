@@ -1,21 +1,22 @@
 """From a measured cell to a folder that can be deployed: the files, what they are, what was measured, and how to run them."""
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from suite import __version__, arrays
-from suite.contracts import ModelCard, TargetCard, Tensor
+from suite import __version__, arrays, caches
+from suite.contracts import Component, ModelCard, TargetCard, Tensor
 from suite.errors import CellFailed, NotWritable, UsageError
 from suite.execute import Keep, Observer, execute
 from suite.executors import local
 from suite.hashing import hash_file
 from suite.plan import Plan, PlannedCell
-from suite.record import Record, encode
+from suite.record import Part, Record, encode
 from suite.registry import Registry
 from suite.store import Store
 from suite.summarize import Row, summarize
@@ -139,9 +140,10 @@ class _Writer:
 
     def _example(self, workspace: Workspace) -> None:
         """example.py, an input of each component from the calibration split, and what the target answers to it."""
-        name = self.card.name
+        assert self.record.artifact is not None
+        name, parts = self.card.name, self.record.artifact.parts
         baseline = workspace.baseline(name, self.registry.sources["model", name], lambda done, total, text: None)
-        calls = {c.name: list(arrays.load_calls(baseline / f"{c.name}.feeds.npz"))[-1] for c in self.card.components}
+        calls = {c.name: _example(arrays.load_calls(baseline / f"{c.name}.feeds.npz"), parts[c.name].cache) for c in self.card.components}
         given = {f"{component}.{tensor}": array for component, call in calls.items() for tensor, array in call.items()}
         np.savez(self.folder / INPUTS, allow_pickle=False, **given)
         job = workspace.job(
@@ -170,8 +172,8 @@ class _Writer:
                     "sha256": parts[component.name].sha256,
                     "bytes": parts[component.name].bytes,
                     "modality": component.modality,
-                    "inputs": [_tensor(tensor) for tensor in component.inputs],
-                    "outputs": [_tensor(tensor) for tensor in component.outputs],
+                    "inputs": [_tensor(tensor) for tensor in deployed(component, parts[component.name]).inputs],
+                    "outputs": [_tensor(tensor) for tensor in deployed(component, parts[component.name]).outputs],
                 }
                 for component in card.components
             },
@@ -186,15 +188,29 @@ class _Writer:
 
     def _readme(self) -> str:
         record, card = self.record, self.card
+        assert record.artifact is not None
+        components = [deployed(component, record.artifact.parts[component.name]) for component in card.components]
         accuracy, size, speed = sentences(self.delivery.row, self.delivery.baseline)
         return README.format(
             card=card, record=record, cell=record.cell, accuracy=accuracy, size=size, speed=speed, target=self.target.title,
             host=record.environment.host, day=record.created[:10],
             rows="\n".join(
                 f"| {component.name} | `{component.name}.onnx` | {_words(component.inputs)} | {_words(component.outputs)} |"
-                for component in card.components
+                for component in components
             ),
         )  # fmt: skip
+
+
+def _example(calls: Iterator[dict[str, Any]], kept: caches.Types) -> dict[str, Any]:
+    """The last call; of a component that keeps its caches in types of its own, the last that begins a sequence."""
+    return caches.entered([call for call in calls if caches.begins(call, kept)][-1], kept)
+
+
+def deployed(component: Component, part: Part) -> Component:
+    """A component as its file has it: caches in the file's own types."""
+    narrow = part.cache | {component.cache[name]: dtype for name, dtype in part.cache.items()}
+    sides = [[replace(t, dtype=narrow.get(t.name, t.dtype)) for t in side] for side in (component.inputs, component.outputs)]  # type: ignore[arg-type]
+    return replace(component, inputs=tuple(sides[0]), outputs=tuple(sides[1]))
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

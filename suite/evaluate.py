@@ -40,6 +40,10 @@ class Bundle:
                 raise CellFailed("invalid_output", f"{part.file} is not the artifact that was checked: its bytes changed afterwards")
         return {name: str(self.folder / part.file) for name, part in self.artifact.parts.items()}
 
+    def caches(self) -> dict[str, dict[str, str]]:
+        """Component -> the types that it keeps its caches in, where those are its own."""
+        return {name: part.cache for name, part in self.artifact.parts.items() if part.cache}
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -58,7 +62,7 @@ def evaluate(
     items = test.items if cell.tier == "full" else min(test.items, QUICK_ITEMS)
     job = workspace.job(
         "evaluate", model=cell.model, target=cell.target, settings=cell.settings,
-        compressed=bundle.files(), inputs=str(test.inputs), items=items, out=str(out),
+        compressed=bundle.files(), inputs=str(test.inputs), items=items, out=str(out), caches=bundle.caches(),
     )  # fmt: skip
     result = local.run("suite.worker", job, workspace.config.limits.evaluate_s, progress)
     predictions = {name.removeprefix("prediction:"): array for name, array in arrays.load(out).items() if name.startswith("prediction:")}

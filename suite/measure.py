@@ -49,6 +49,7 @@ def measure(
     job = workspace.job(
         "measure", model=cell.model, target=cell.target, settings=cell.settings, threads=cell.settings.get("threads", 1),
         baseline=baseline, inputs=str(test.inputs), references=str(references), seconds=effort.seconds, out=str(out),
+        caches=bundle.caches(),
     )  # fmt: skip
     launches: list[dict[str, Array]] = []
     busy: list[float] = []

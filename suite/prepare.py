@@ -42,7 +42,7 @@ def baseline(job: Job, progress: Progress) -> dict[str, Any]:
         progress(done, steps, f"exporting {component.name}")
         write(loaded[component.name], component, feeds[component.name], out / f"{component.name}.onnx")
         arrays.save_calls(out / f"{component.name}.feeds.npz", feeds[component.name])
-        parts[component.name] = msgspec.to_builtins(inspect(out / f"{component.name}.onnx"))
+        parts[component.name] = msgspec.to_builtins(inspect(out / f"{component.name}.onnx", component))
     (out / "parts.json").write_text(json.dumps(parts))
     return {}
 

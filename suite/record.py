@@ -109,7 +109,8 @@ class ClaimCheck(Immutable, frozen=True):
 
 
 class Part(Immutable, frozen=True):
-    """One component's file."""
+    """One component's file. cache: dtype of each cache input that is kept in another than the card's; cache_bytes_per_token: what one more
+    position costs in all caches together."""
 
     file: str
     sha256: str
@@ -119,6 +120,8 @@ class Part(Immutable, frozen=True):
     nonzero_parameters: int
     operators: dict[str, int]
     parameters_by_type: dict[str, int]
+    cache: dict[str, str] = msgspec.field(default_factory=dict)
+    cache_bytes_per_token: int = 0
 
 
 class Artifact(Immutable, frozen=True):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays
+from suite import arrays, caches
 from suite.errors import CellFailed
 from suite.glue import Glue
 from suite.plugins import Part, model_part
@@ -47,7 +47,7 @@ def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
     """Predictions of the first `job["items"]` test items, and the outputs of the first requests, into `job["out"]`."""
     glue, inputs = _glue(job), arrays.load(job["inputs"])
     start = time.perf_counter()
-    run = _finite(_runner(job, "compressed").run)
+    run = _finite(_run(job, "compressed"))
     items = int(job["items"])
     predictions = glue.predict(inputs, items, run, lambda done: progress(done, items, "evaluating"))
     references = {
@@ -66,7 +66,7 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     """
     _stay_on_one_core(int(job["threads"]))
     glue, inputs = _glue(job), arrays.load(job["inputs"])
-    runs = {side: _runner(job, side).run for side in SIDES}
+    runs = {side: _run(job, side) for side in SIDES}
     baseline, compressed = (_call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
     _check_outputs(job, glue, inputs, runs["compressed"])
     calls, quads = (
@@ -91,7 +91,7 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
 
 def answer(job: Job, progress: Progress) -> dict[str, Any]:
     """The outputs of each component for the inputs in `job["calls"]` (`component.tensor`, as in what it writes to `job["out"]`)."""
-    run, calls = _finite(_runner(job, "compressed").run), arrays.load(job["calls"])
+    run, calls = _finite(_run(job, "compressed")), arrays.load(job["calls"])
     found: dict[str, Array] = {}
     for component in job["compressed"]:
         feed = {name.partition(".")[2]: array for name, array in calls.items() if name.partition(".")[0] == component}
@@ -206,9 +206,14 @@ def _glue(job: Job) -> Glue:
     return Glue(model_part(str(job["model"]), "task"))
 
 
-def _runner(job: Job, side: str) -> Any:
-    runner = importlib.import_module(f"targets.{job['target']}.runner")
-    return runner.Runner({name: Path(path) for name, path in job[side].items()}, job["settings"])
+def _run(job: Job, side: str) -> Run:
+    """Calls a component of one side. Of an artifact that keeps caches in types of its own, the first, empty ones are given these."""
+    module = importlib.import_module(f"targets.{job['target']}.runner")
+    runner: Run = module.Runner({name: Path(path) for name, path in job[side].items()}, job["settings"]).run
+    kept = job.get("caches", {}) if side == "compressed" else {}
+    if not kept:
+        return runner
+    return lambda component, feed: runner(component, caches.entered(feed, kept[component]) if component in kept else feed)
 
 
 def _stay_on_one_core(threads: int) -> None:

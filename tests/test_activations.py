@@ -19,7 +19,9 @@ from suite.surgery.importance import Criterion, layers, observe
 def calls(feeds: list[np.ndarray]) -> Calls:
     """Calls of a component `text` with the one input `x`."""
     component = Component("text", "text", (Tensor("x", "float32", ("batch", *(feeds[0].shape[1:] if feeds else (4,)))),), ())
-    return Calls(Context(components={"text": component}, seed=0, scratch=Path(), feeds=lambda name: ({"x": feed} for feed in feeds)), "text")
+    return Calls(
+        Context(components={"text": component}, seed=0, scratch=Path(), feeds=lambda name: ({"x": feed} for feed in feeds)), "text"
+    )
 
 
 def random(*shape: int, seed: int = 0) -> np.ndarray:
@@ -104,7 +106,11 @@ def test_sensitivity_is_the_sum_of_squared_jacobians(monkeypatch: pytest.MonkeyP
         for name in names:
             terms = jacobians[name] * parameters[name]
             wanted[name] = wanted[name] + terms.square().sum(0) / len(feeds)
-            gates = gates + terms.flatten(3).sum(3)[:, :, :].reshape(7, 2, 2, 2).sum(2).flatten(1).square().sum(0) / 4 if "second" in name else gates
+            gates = (
+                gates + terms.flatten(3).sum(3)[:, :, :].reshape(7, 2, 2, 2).sum(2).flatten(1).square().sum(0) / 4
+                if "second" in name
+                else gates
+            )
     for name in layers(module):
         torch.testing.assert_close(found[name].elements.float(), wanted[f"{name}.weight"], rtol=0.15, atol=1e-3)
     torch.testing.assert_close(found["second"].units.float(), gates, rtol=0.15, atol=1e-3)
@@ -138,7 +144,9 @@ def test_a_network_that_cuts_its_gradients_is_refused() -> None:
 def test_a_layer_that_never_runs_is_left_out_and_one_without_need_sees_no_data() -> None:
     module = nn.ModuleDict({"used": nn.Linear(4, 2), "idle": nn.Linear(4, 2)})
     module.forward = lambda x: module["used"](x)  # type: ignore[method-assign]
-    assert set(observe(module, "text", calls([random(1, 4)]).context, Criterion(elements=lambda layer: layer.weight, watch=Moments))) == {"used"}
+    assert set(observe(module, "text", calls([random(1, 4)]).context, Criterion(elements=lambda layer: layer.weight, watch=Moments))) == {
+        "used"
+    }
     assert set(observe(module, "text", calls([]).context, Criterion(elements=lambda layer: layer.weight))) == {"used", "idle"}
 
 

@@ -33,7 +33,7 @@ def student(parts: Parts, keep: float, drop: int, context: Context) -> dict[str,
         if not any(found.values()):
             raise NotApplicable(f"there is no row of two or more blocks in {', '.join(parts)}")
     if keep < 1:
-        magnitude = Criterion[None](elements=lambda layer: layer.weight.abs())
+        magnitude: Criterion[None] = Criterion(elements=lambda layer: layer.weight.abs())
         cut = prune(cut, {"granularity": "units", "sparsity": 1 - keep}, context, magnitude)
     return cut
 

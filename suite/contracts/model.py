@@ -1,7 +1,7 @@
 """What a reference model declares, and the functions that it brings."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from suite.contracts.common import Modality
@@ -24,12 +24,17 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of a model with a modality and a graph of its own."""
+    """A part of a model with a modality and a graph of its own.
+
+    cache: input -> the output that the glue gives it as it is at the next call, having begun with an empty array. An artifact may keep
+    such a pair in a narrower type than the card's (`suite.caches`).
+    """
 
     name: str
     modality: Modality
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    cache: "Mapping[str, str]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ CARD = ModelCard(
                 Tensor("keys", "float32", ("batch", 16, "present", 64)),
                 Tensor("values", "float32", ("batch", 16, "present", 64)),
             ),
+            cache={"past_keys": "keys", "past_values": "values"},
         ),
     ),
     metric="exact_match",

@@ -13,6 +13,7 @@ CARD = ModelCard(
             "decoder",
             (Tensor("ids", "int64", ("batch", "tokens")), Tensor("past", "float32", ("batch", "past", 16))),
             (Tensor("logits", "float32", ("batch", 16)), Tensor("cache", "float32", ("batch", "present", 16))),
+            cache={"past": "cache"},
         ),
     ),
     metric="token_accuracy",
