@@ -199,8 +199,8 @@ def check_loads(path: Path, component: Component, feeds: Iterable[Mapping[str, A
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    kept = caches.types(read(path), component)
     try:
+        kept = caches.types(onnx.load(path), component)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         answers = []

@@ -47,6 +47,14 @@ def files(places: Iterable[str]) -> Iterator[Path]:
         yield from sorted((Path(place) / "recipes").glob("*.toml"))
 
 
+def named(given: Iterable[Path]) -> Iterator[Path]:
+    """Recipes of the user's own. Raises ConfigError for one that is not there."""
+    for file in given:
+        if not file.is_file():
+            raise ConfigError(f"There is no recipe file {file}: a recipe is one file my_recipe.toml (docs/methods.md shows one).")
+        yield file
+
+
 def read(file: Path, methods: Mapping[str, MethodCard]) -> MethodCard:
     """The card of a recipe, named like its file. Raises PlugInError: unreadable, unknown keys or methods, steps in an impossible order."""
     table = _decode(file)

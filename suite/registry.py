@@ -120,7 +120,7 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
         except PlugInError as error:
             cards[kind].pop(name, None)
             broken.append(error)
-    for file in [*recipes.files(importlib.import_module(PACKAGES["method"]).__path__), *recipe_files]:
+    for file in [*recipes.files(importlib.import_module(PACKAGES["method"]).__path__), *recipes.named(recipe_files)]:
         try:
             if ("method", file.stem) in sources:
                 raise PlugInError("method", file.stem, f"two of that name were found, one of them {file}; rename one of them")

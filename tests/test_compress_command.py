@@ -123,7 +123,7 @@ def test_a_folder_with_something_in_it_is_left_alone(squeezemark, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--model", "glyph_clip", "--recipe", "mine.toml"), "A recipe in a file (mine.toml) is not supported yet"),
+        (("--model", "glyph_clip", "--recipe", "mine.toml"), "There is no recipe file mine.toml: a recipe is one file my_recipe.toml"),
         (("--model", "glyph_clip", "--recipe", "int4_rtn"), "take one of int4_rtn/block_32, int4_rtn/block_128"),
         (("--model", "glyph_clip", "--recipe", "int4_rnt/block_32"), "Did you mean 'int4_rtn'?"),
         (("--model", "glyph_clip", "--recipe", "int4_rtn/block_33"), "Did you mean 'block_32'?"),
