@@ -7,7 +7,7 @@ def _variant(bits: int, summary: str) -> Variant:
     return Variant(
         name=f"int{bits}_block_32",
         summary=summary,
-        parameters={"bits": bits, "block_size": 32, "items": 128, "dampening": 0.01, "act_order": False, "accuracy_level": 4},
+        parameters={"bits": bits, "block_size": 32, "items": 128, "dampening": 0.01, "act_order": True, "accuracy_level": 4},
         claims=Claims(layers=("MatMul", "Gemm"), weight_bits=4, coverage=0.9, operators=("MatMulNBits",)),
     )
 
@@ -15,7 +15,7 @@ def _variant(bits: int, summary: str) -> Variant:
 CARD = MethodCard(
     name="gptq",
     title="GPTQ",
-    summary="MatMul and Gemm weights on the grid of round-to-nearest, but rounded so that each layer's outputs on calibration items change least.",
+    summary="The grid of round-to-nearest, but each MatMul and Gemm is rounded so that its outputs on calibration items change less.",
     family="quantization",
     stage="graph",
     division="calibration",
@@ -31,6 +31,6 @@ CARD = MethodCard(
     ),
     variants=(
         _variant(4, "16 levels, a scale for each 32 inputs: 5 bits a weight, the file of int4_rtn/block_32 with other roundings."),
-        _variant(3, "8 levels, a scale for each 32 inputs; ONNX Runtime's CPU kernels have no 3-bit weights, so 4 bits are stored for each."),
+        _variant(3, "8 levels, a scale for each 32 inputs, stored in 4 bits: ONNX Runtime's CPU kernels have no 3-bit weights."),
     ),
 )

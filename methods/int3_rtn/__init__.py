@@ -5,7 +5,7 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 CARD = MethodCard(
     name="int3_rtn",
     title="int3 round-to-nearest",
-    summary="MatMul and Gemm weights rounded to 8 levels with a scale for each block of inputs, kept in 4 bits: the file is not smaller than int4.",
+    summary="MatMul and Gemm weights rounded to 8 levels, a scale for each block of inputs; stored in 4 bits, so no smaller than int4.",
     family="quantization",
     stage="graph",
     division="data-free",
@@ -18,7 +18,7 @@ CARD = MethodCard(
     variants=(
         Variant(
             name="block_32",
-            summary="8 levels, a scale for each 32 inputs; ONNX Runtime's CPU kernels have no 3-bit weights, so 4 bits are stored for each.",
+            summary="8 levels, a scale for each 32 inputs, stored in 4 bits: ONNX Runtime's CPU kernels have no 3-bit weights.",
             parameters={"block_size": 32, "accuracy_level": 4},
             claims=Claims(layers=("MatMul", "Gemm"), weight_bits=4, coverage=0.9, operators=("MatMulNBits",)),
         ),

@@ -21,9 +21,9 @@ def calibration(context: Context, component: str, items: int) -> list[Mapping[st
 
 
 class Probe:
-    """A graph in ONNX Runtime that answers with any of the tensors `wanted`, in double precision never, in the graph's own dtypes.
+    """A graph in ONNX Runtime that answers with any of the tensors `wanted`.
 
-    `free` are initializers that may have other values in each run. One thread, so that a sum is the same every time.
+    `free` are initializers that may have other values in a run. One thread, so that a sum is the same every time.
     """
 
     def __init__(self, model: onnx.ModelProto, component: str, wanted: Iterable[str], free: Collection[str] = ()) -> None:

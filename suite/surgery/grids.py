@@ -26,7 +26,7 @@ class Grid:
     @property
     def lowest(self) -> int:
         """The integer that the value of the largest magnitude in a block becomes."""
-        return -(2 ** (self.bits - 1))
+        return int(-(2 ** (self.bits - 1)))
 
     @property
     def stored_bits(self) -> int:
