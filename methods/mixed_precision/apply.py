@@ -101,7 +101,9 @@ def apply(parts: Mapping[str, onnx.ModelProto], parameters: Mapping[str, Value],
     whole, share = sum(choice.bytes[-1] for choice in choices), float(parameters["budget"])
     least = sum(min(choice.bytes) for choice in choices) / whole
     if least > share:
-        raise ValueError(f"a budget of {share:.1%} of the weights' bytes cannot be met: at their narrowest they take {least:.1%}")
+        raise ValueError(
+            f"a budget of {100 * share:.1f} % of the weights' bytes cannot be met: at their narrowest they take {100 * least:.1f} %"
+        )
     picks = choose([choice.bytes for choice in choices], [choice.errors for choice in choices], int(share * whole))
     quantized: dict[str, dict[str, Quantized]] = {name: {} for name in changed}
     for choice, pick in zip(choices, picks, strict=True):
