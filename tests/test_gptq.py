@@ -83,6 +83,13 @@ def test_inputs_that_are_always_zero_are_rounded_to_nearest_and_disturb_no_other
     np.testing.assert_array_equal(quantize(weight, np.zeros((64, 64)), grid, 0.01, False).integers, nearest.integers)
 
 
+def test_fewer_items_than_inputs_are_enough_whatever_the_dampening() -> None:
+    weight, x, grid = random(96, 16), correlated(20, 96), Grid(4, 32)
+    for dampening in (1e-6, 0.01, 1.0):
+        found = quantize(weight, x.T.astype(np.float64) @ x, grid, dampening, True).values
+        assert np.linalg.norm(x @ (weight - found)) < 0.8 * np.linalg.norm(x @ (weight - round_to_nearest(weight, grid).values))
+
+
 def test_a_layer_is_calibrated_on_what_quantized_layers_give_it(tmp_path: Path) -> None:
     first, second, x, grid = random(40, 64), random(64, 24, seed=1), correlated(300, 40, 2), Grid(4, 32)
     found = compress(chain(first, second), [x[i : i + 1] for i in range(len(x))], tmp_path, items=300, act_order=False)

@@ -119,6 +119,13 @@ def test_a_constant_that_another_layer_shares_is_not_changed_there() -> None:
     same(graph, smoothed)
 
 
+def test_a_column_that_is_spread_over_channels_is_left() -> None:
+    nodes = [helper.make_node("MatMul", ["x", "one"], ["c"]), helper.make_node("Add", ["c", "shift"], ["a"]),
+             helper.make_node("MatMul", ["a", "w"], ["y"])]  # fmt: skip
+    constants = {"one": random(WIDTH, 1), "shift": random(7, seed=1), "w": random(7, 5, seed=2)}
+    assert smooth(model(nodes, constants, (1, WIDTH), (1, 5)), "text", items(), 0.5)[1] == 0
+
+
 def test_a_normalization_made_of_single_operators_is_divided() -> None:
     nodes = [helper.make_node("Tanh", ["x"], ["t"]), helper.make_node("Mul", ["t", "scale"], ["m"]),
              helper.make_node("Add", ["m", "shift"], ["a"]), helper.make_node("MatMul", ["a", "w"], ["y"])]  # fmt: skip
@@ -140,6 +147,16 @@ def test_outliers_cost_less_than_in_static_int8(tmp_path: Path) -> None:
     smoothed = quantized("smoothquant", graph, tmp_path, alpha=0.5, items=64)
     errors = [sum(np.square(run(other, feed) - run(graph, feed)).sum() for feed in items(64)) for other in (plain, smoothed)]
     assert errors[1] < errors[0] / 3
+
+
+def test_a_component_without_weights_is_passed_over(tmp_path: Path) -> None:
+    empty = model([helper.make_node("Relu", ["x"], ["y"])], {}, (1, WIDTH), (1, WIDTH))
+    given = Context(components={}, seed=0, scratch=tmp_path, feeds=lambda component: items(8))
+    result = importlib.import_module("methods.smoothquant.apply").apply(
+        {"text": normalised(), "vision": empty}, {"alpha": 0.5, "items": 8}, given
+    )
+    assert "QuantizeLinear" in {node.op_type for node in result["text"].graph.node}
+    np.testing.assert_array_equal(run(result["vision"], {"x": np.ones((1, WIDTH), np.float32)}), np.ones((1, WIDTH)))
 
 
 def test_nothing_to_smooth_is_said(tmp_path: Path) -> None:

@@ -36,11 +36,11 @@ def quantize(weight: Array, hessian: Array, grid: Grid, dampening: float, act_or
 
 
 def _factor(hessian: Array, dampening: float) -> Array:
-    """The upper triangular U with Uᵀ U the inverse of the dampened matrix."""
+    """The upper triangular U with Uᵀ U the inverse of the dampened matrix: the inverse of its factor from the last row to the first."""
     diagonal = np.diag(hessian)
     dead = diagonal == 0
     damped = hessian + np.diag(np.where(dead, 1.0, dampening * diagonal[~dead].mean() if (~dead).any() else 0.0))
-    factor: Array = np.linalg.cholesky(np.linalg.inv(damped)).T
+    factor: Array = np.linalg.inv(np.linalg.cholesky(damped[::-1, ::-1]))[::-1, ::-1]
     return factor
 
 

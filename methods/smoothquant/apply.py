@@ -26,7 +26,8 @@ class Reader:
 
 def largest(model: onnx.ModelProto, component: str, places: Iterable[Place], feeds: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
     """The largest |activation| in each channel of each place over the calibration items, by tensor: shape (channels,)."""
-    tensors, found = [place.tensor for place in places], dict[str, Array]()
+    tensors = [place.tensor for place in places]
+    found: dict[str, Array] = {}
     probe = Probe(model, component, tensors)
     for feed in feeds:
         for tensor, array in zip(tensors, probe.run(feed, tensors), strict=True):

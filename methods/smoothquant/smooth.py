@@ -11,12 +11,13 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from suite.graph import Array, Weight, drop_unused, weights
+from suite.contracts import NotApplicable
+from suite.graph import Array, Weight, attribute, drop_unused, nodes, weights
 
 Constant = tuple[onnx.NodeProto, int, int]
 """A node, which of its inputs is constant, and the axis of that constant which the channels of the node's output lie on."""
 
-PASSED = frozenset({"Relu", "LeakyRelu", "Identity", "Dropout"})
+PASSED = frozenset({"Relu", "LeakyRelu", "Identity"})
 """Operators that a positive factor goes through."""
 
 
@@ -51,7 +52,7 @@ class Smoother:
     """A graph on its way to smoother activations; it is changed in place."""
 
     model: onnx.ModelProto
-    constants: dict[str, Array] = field(default_factory=dict)
+    constants: dict[str, Array] = field(init=False)
 
     def __post_init__(self) -> None:
         self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer}
@@ -60,8 +61,8 @@ class Smoother:
         """Every tensor that linear layers alone read, and whose channels can be divided where they come from, in the order of the nodes."""
         makers = {output: node for node in self.model.graph.node for output in node.output}
         readers: dict[str, list[Weight]] = {}
-        for weight in weights(self.model):
-            if weight.node.op_type != "Conv" and weight.array.ndim == 2 and not _transposed(weight.node):
+        for weight in self._weights():
+            if weight.node.op_type != "Conv" and weight.array.ndim == 2 and not attribute(weight.node, "transA", 0):
                 readers.setdefault(weight.node.input[0], []).append(weight)
         found = []
         for tensor, layers in readers.items():
@@ -69,6 +70,12 @@ class Smoother:
             if sources:
                 found.append(Place(tensor, tuple(layers), sources))
         return found
+
+    def _weights(self) -> list[Weight]:
+        try:
+            return weights(self.model)
+        except NotApplicable:  # of this component; another one may have some
+            return []
 
     def divide(self, place: Place, scale: Array) -> None:
         """Divides the tensor's channels by `scale` and multiplies the weights that read it."""
@@ -96,7 +103,8 @@ class Smoother:
 
     def _sources(self, tensor: str, readers: int, channels: int, makers: Mapping[str, onnx.NodeProto]) -> tuple[Constant, ...] | None:
         """The constants to divide, or None if the tensor has other readers, is an output of the graph or comes from something else."""
-        node, found = makers.get(tensor), list[Constant]()
+        node = makers.get(tensor)
+        found: tuple[Constant, ...] = ()
         while node is not None and self._uses(tensor) == readers:
             if node.op_type == "LayerNormalization":
                 return self._channelwise(node, (1, 2), channels, found)
@@ -107,7 +115,7 @@ class Smoother:
                 added = None if constant is None else self._channelwise(node, (constant,), channels, found)
                 if added is None or node.op_type == "Mul":
                     return added
-                found, tensor = list(added), node.input[1 - (constant or 0)]
+                found, tensor = added, node.input[1 - (constant or 0)]
             elif node.op_type in PASSED:
                 tensor = node.input[0]
             else:
@@ -118,7 +126,7 @@ class Smoother:
     def _uses(self, tensor: str) -> int:
         """How many times nodes or the graph itself read a tensor."""
         outputs = [output.name for output in self.model.graph.output]
-        return sum(list(node.input).count(tensor) for node in self.model.graph.node) + outputs.count(tensor)
+        return sum(list(node.input).count(tensor) for node in nodes(self.model)) + outputs.count(tensor)
 
     def _channelwise(
         self, node: onnx.NodeProto, indices: Sequence[int], channels: int, found: Sequence[Constant]
@@ -132,18 +140,10 @@ class Smoother:
     def _linear(self, node: onnx.NodeProto, channels: int, found: Sequence[Constant]) -> tuple[Constant, ...] | None:
         """The weight and the bias of a linear layer."""
         matrix = self.constants.get(node.input[1])
-        if matrix is None or matrix.ndim != 2:
+        axis = 0 if attribute(node, "transB", 0) else 1
+        if matrix is None or matrix.ndim != 2 or matrix.shape[axis] != channels:
             return None
-        turned = node.op_type == "Gemm" and _flag(node, "transB")
-        sources = (*found, (node, 1, 0 if turned else 1))
+        sources = (*found, (node, 1, axis))
         if node.op_type == "MatMul" or len(node.input) < 3 or not node.input[2]:
             return sources
         return self._channelwise(node, (2,), channels, sources)
-
-
-def _flag(node: onnx.NodeProto, name: str) -> bool:
-    return any(found.name == name and found.i for found in node.attribute)
-
-
-def _transposed(node: onnx.NodeProto) -> bool:
-    return node.op_type == "Gemm" and _flag(node, "transA")

@@ -99,9 +99,9 @@ def with_matmuls(model: onnx.ModelProto) -> onnx.ModelProto:
 
     A Gemm that scales or transposes what it reads stays one.
     """
-    graph = editable(model).graph
-    known, changed = {tensor.name: tensor for tensor in graph.initializer}, []
-    for node in graph.node:
+    copy = editable(model)
+    known, changed = {tensor.name: tensor for tensor in copy.graph.initializer}, []
+    for node in copy.graph.node:
         plain = node.op_type == "Gemm" and node.input[1] in known and not attribute(node, "transA", 0)
         if not plain or attribute(node, "alpha", 1.0) != 1 or attribute(node, "beta", 1.0) != 1:
             changed.append(node)
@@ -111,18 +111,16 @@ def with_matmuls(model: onnx.ModelProto) -> onnx.ModelProto:
             turned = f"{weight}_transposed"
             if turned not in known:
                 known[turned] = numpy_helper.from_array(np.ascontiguousarray(numpy_helper.to_array(known[weight]).T), turned)
-                graph.initializer.append(known[turned])
+                copy.graph.initializer.append(known[turned])
             weight = turned
         product = f"{output}_product" if biased else output
         changed.append(helper.make_node("MatMul", [node.input[0], weight], [product], name=f"{node.name}_product"))
         if biased:
             changed.append(helper.make_node("Add", [product, node.input[2]], [output], name=node.name))
-    result = editable(model)
-    result.graph.CopyFrom(graph)
-    del result.graph.node[:]
-    result.graph.node.extend(changed)
-    drop_unused(result)
-    return result
+    del copy.graph.node[:]
+    copy.graph.node.extend(changed)
+    drop_unused(copy)
+    return copy
 
 
 def matrices(model: onnx.ModelProto) -> dict[str, Array]:
