@@ -14,7 +14,7 @@ from methods.mixed_precision import apply as module
 from methods.mixed_precision.apply import choose, measure
 from suite.contracts import Context
 from suite.graph import attribute
-from suite.surgery.activations import Probe
+from suite.surgery.probe import Probe
 
 BLOCK = 32
 BITS = (4, 8, 32)

@@ -14,7 +14,7 @@ from onnx_graphs import Array, arrays, chain, exported_tower, feeds, model, rand
 from methods.smoothquant.apply import smooth
 from methods.smoothquant.smooth import factors
 from suite.contracts import Context
-from suite.surgery.activations import Probe
+from suite.surgery.probe import Probe
 
 WIDTH = 12
 

@@ -7,7 +7,7 @@ import onnx
 
 from suite.contracts import Context, NotApplicable, Value
 from suite.graph import Array
-from suite.surgery.activations import Probe, calibration
+from suite.surgery.probe import Probe, calibration
 from suite.surgery.grids import Grid, Quantized, matrices, store, with_matmuls
 
 BATCH = 128

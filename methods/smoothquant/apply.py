@@ -10,7 +10,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, 
 from methods.smoothquant.smooth import Place, Smoother, factors
 from suite.contracts import Context, NotApplicable, Value
 from suite.graph import Array, editable, library
-from suite.surgery.activations import Probe, calibration
+from suite.surgery.probe import Probe, calibration
 
 
 class Reader:

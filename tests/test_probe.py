@@ -11,7 +11,7 @@ import pytest
 from onnx_graphs import Array, chain, exported_tower, feeds, random, run
 
 from suite.contracts import Context
-from suite.surgery.activations import Probe, calibration
+from suite.surgery.probe import Probe, calibration
 
 METHODS = {"gptq": "int4_block_32", "smoothquant": "alpha_50", "mixed_precision": "budget_30"}
 
