@@ -69,8 +69,8 @@ def check_claims(claims: Claims, artifact: Mapping[str, Path], baseline: Mapping
     Raises CellFailed (`unsupported`) if nothing that the claims are about was there to begin with.
     """
     after, before = ({name: read(path) for name, path in files.items()} for files in (artifact, baseline))
-    about_weights = claims.weight_bits is not None or claims.sparsity is not None or claims.parameters is not None
-    if about_weights and not any(stored.weights(model, claims.layers) for model in before.values()):
+    about_weights = (claims.weight_bits, claims.mean_bits, claims.sparsity, claims.parameters)
+    if any(claim is not None for claim in about_weights) and not any(stored.weights(model, claims.layers) for model in before.values()):
         raise CellFailed("unsupported", f"there is no weight of {' or '.join(claims.layers)} in {', '.join(before)}")
     return tuple(check(claims, after, before) for field, check in _CHECKS.items() if getattr(claims, field) not in (None, ()))
 
@@ -99,6 +99,19 @@ def _weight_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
         claimed=f"{claims.weight_bits} bits or fewer for {_percent(claims.coverage)} of the weights of {_layers(claims)}",
         realised=_by_component(shares) or "no such weight",
         holds=min(shares.values(), default=0.0) >= claims.coverage,
+    )
+
+
+def _mean_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
+    """Over all components together: a budget that they share may leave one of them as it was."""
+    weights = [weight for model in after.values() for weight in stored.weights(model, claims.layers)]
+    mean = sum(weight.elements * weight.bits for weight in weights) / max(1, sum(weight.elements for weight in weights))
+    claimed = claims.mean_bits or 0.0
+    return ClaimCheck(
+        claim="mean bits",
+        claimed=f"{claimed:.1f} bits or fewer on average in the weights of {_layers(claims)}",
+        realised=f"{mean:.1f} bits" if weights else "no such weight",
+        holds=bool(weights) and mean <= claimed,
     )
 
 
@@ -176,6 +189,7 @@ def _replaced(kind: str, claims: Claims) -> tuple[str, ...]:
 
 _CHECKS: dict[str, Callable[[Claims, Models, Models], ClaimCheck]] = {
     "weight_bits": _weight_bits,
+    "mean_bits": _mean_bits,
     "sparsity": _sparsity,
     "parameters": _parameters,
     "cache_bits": _cache_bits,

@@ -38,7 +38,7 @@ def baseline() -> onnx.ModelProto:
     ("method", "parameters", "claims"),
     [
         ("dynamic_int8", INT8, Claims(weight_bits=8, operators=("MatMulInteger",))),
-        ("int4_rtn", INT4, Claims(weight_bits=4, operators=("MatMulNBits",))),
+        ("int4_rtn", INT4, Claims(weight_bits=4, mean_bits=4.0, operators=("MatMulNBits",))),
         ("magnitude_pruning", LOCAL, Claims(sparsity=0.5)),
         ("svd_low_rank", {"keep": 0.5}, Claims(parameters=0.5)),
     ],
@@ -169,3 +169,13 @@ def test_weights_in_half_precision_are_seen_through_their_cast(tmp_path: Path) -
 
 def test_nothing_claimed_is_nothing_checked(tmp_path: Path) -> None:
     assert check(Claims(), {"v": baseline()}, {"v": baseline()}, tmp_path) == {}
+
+
+def test_average_width_is_over_all_components_and_all_their_weights(tmp_path: Path) -> None:
+    before = {"vision": baseline(), "text": chain(random(64, 16))}
+    after = before | apply("int4_rtn", {"vision": before["vision"]}, tmp_path, **INT4)
+    large, small = 64 * 96 + 96 * 48 + 48 * 10, 64 * 16
+    mean = (4 * large + 32 * small) / (large + small)
+    for claimed, holds in ((mean + 0.01, True), (mean - 0.01, False)):
+        found = check(Claims(mean_bits=claimed), after, before, tmp_path)["mean bits"]
+        assert (found.holds, found.realised) == (holds, f"{mean:.1f} bits")

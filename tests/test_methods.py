@@ -15,7 +15,8 @@ from onnx import helper
 from onnx_graphs import apply, arrays, chain, exported_tower, feeds, gemm, make_tower, model, random, run
 from torch import nn
 
-GRAPH_METHODS = ("baseline_fp32", "dynamic_int8", "static_int8", "int4_rtn", "magnitude_pruning", "svd_low_rank")
+GRAPH_METHODS = ("baseline_fp32", "dynamic_int8", "static_int8", "int4_rtn", "magnitude_pruning", "svd_low_rank",
+                 "int3_rtn", "gptq", "smoothquant", "fp16", "mixed_precision")  # fmt: skip
 METHODS = (*GRAPH_METHODS, "width_pruning")
 VARIANTS = [(method, variant) for method in GRAPH_METHODS for variant in importlib.import_module(f"methods.{method}").CARD.variants]
 

@@ -44,7 +44,8 @@ class Claims:
     """What a variant says it does to the components it is applied to; the suite checks each against the artifact.
 
     layers: the operators whose weights it works on; the claims are about these weights, and about the components that have some.
-    weight_bits: stored width of at least `coverage` of these weights, in each component. sparsity: share of zeros in them.
+    weight_bits: stored width of at least `coverage` of these weights, in each component. mean_bits: their width on average, over all
+    components together, scales and zero points not counted. sparsity: share of zeros in them.
     parameters: what is left of those that are made smaller, as a share of what they had; they are at least `coverage` of all of
     them. cache_bits: stored width of every cache of the components that have one. operators: ONNX operators that must be there, in every component that has the layers which they stand for.
     """
@@ -52,6 +53,7 @@ class Claims:
     layers: tuple[str, ...] = ("MatMul", "Gemm", "Conv")
     weight_bits: int | None = None
     coverage: float = 0.5
+    mean_bits: float | None = None
     sparsity: float | None = None
     parameters: float | None = None
     cache_bits: int | None = None
