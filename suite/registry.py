@@ -12,10 +12,12 @@ from typing import Any
 from suite import plugins, recipes
 from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
-from suite.hashing import hash_file, hash_folder, hash_json
+from suite.hashing import hash_file, hash_folder
 from suite.plugins import PACKAGES
+from suite.sources import hash_method, hash_single, hash_training
 
 FOLDERS = {"model": "models", "method": "methods", "target": "targets"}
+HASHES: dict[str, Callable[[Path], str]] = {"model": hash_folder, "method": hash_method, "target": hash_folder}
 CARDS: dict[str, type] = {"model": ModelCard, "method": MethodCard, "target": TargetCard}
 
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -116,7 +118,7 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
                 raise PlugInError(kind, name, f"two of that name were found, one of them {folder}")
             modules[kind, name] = module = _import(kind, name)
             cards[kind][name] = _card(kind, name, module)
-            sources[kind, name] = hash_folder(folder) if folder.is_dir() else _hash_single(folder, cards[kind][name])
+            sources[kind, name] = HASHES[kind](folder) if folder.is_dir() else hash_single(folder, cards[kind][name])
         except PlugInError as error:
             cards[kind].pop(name, None)
             broken.append(error)
@@ -129,7 +131,7 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
         except PlugInError as error:
             cards["method"].pop(file.stem, None)
             broken.append(error)
-    sources |= {("training", name): _hash_training(name) for name in cards["model"]}
+    sources |= {("training", name): hash_training(name) for name in cards["model"]}
     return Registry(
         models=cards["model"],  # type: ignore[arg-type]
         methods=cards["method"],  # type: ignore[arg-type]
@@ -147,12 +149,6 @@ def _recipe(file: Path, methods: Mapping[str, Any]) -> MethodCard:
     for problem in _check_method(card, plugins):
         raise PlugInError("method", file.stem, problem)
     return card
-
-
-def _hash_training(model: str) -> str:
-    """What a method that trains depends on beside the model itself: its `train.py`. A model in one file has it in there."""
-    script = plugins.model_folder(model) / "train.py"
-    return hash_file(script) if model not in plugins.single_files(PACKAGES["model"]) and script.is_file() else ""
 
 
 def _asked(question: Callable[..., Skip | None]) -> Callable[..., Skip | None]:
@@ -175,14 +171,6 @@ def _folders() -> Iterable[tuple[str, str, Path]]:
                     yield kind, module.name, Path(place) / module.name
         for name, file in plugins.single_files(package).items():
             yield kind, name, file
-
-
-def _hash_single(file: Path, card: Any) -> str:
-    """The content of a model in one file, and of the files beside it that its card names."""
-    missing = [name for name in card.files if not (file.parent / name).is_file()]
-    if missing:
-        raise PlugInError("model", card.name, f"its card names the file {missing[0]!r}, which is not beside {file}")
-    return hash_json({name: hash_file(file.parent / name) for name in (file.name, *card.files)})
 
 
 def _import(kind: str, name: str) -> ModuleType:

@@ -1,0 +1,60 @@
+"""What a result depends on, by content: a plug-in's own files, and what a method uses of the room that methods share."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from suite import plugins
+from suite.errors import PlugInError
+from suite.hashing import hash_file, hash_folder, hash_json
+
+SHARED = "suite.surgery"
+ROOM = Path(__file__).parent / "surgery"
+
+
+def hash_method(folder: Path) -> str:
+    """The content hash of a method's folder; of one that imports from `suite.surgery`, and of those modules and what these import."""
+    own, used = hash_folder(folder), shared(folder.glob("*.py"))
+    return hash_json([own, used]) if used else own
+
+
+def hash_single(file: Path, card: Any) -> str:
+    """The content of a model in one file, and of the files beside it that its card names."""
+    missing = [name for name in card.files if not (file.parent / name).is_file()]
+    if missing:
+        raise PlugInError("model", card.name, f"its card names the file {missing[0]!r}, which is not beside {file}")
+    return hash_json({name: hash_file(file.parent / name) for name in (file.name, *card.files)})
+
+
+def hash_training(model: str) -> str:
+    """What a method that trains depends on beside the model itself: its `train.py`. A model in one file has it in there."""
+    script = plugins.model_folder(model) / "train.py"
+    return hash_file(script) if model not in plugins.single_files(plugins.PACKAGES["model"]) and script.is_file() else ""
+
+
+def shared(files: Iterator[Path]) -> dict[str, str]:
+    """Module of the shared room -> the hash of its file, for all that these files import, directly or through one another."""
+    found: dict[str, str] = {}
+    waiting = list(files)
+    while waiting:
+        for name in _imported(waiting.pop()):
+            path = ROOM / f"{name}.py"
+            if name not in found and path.is_file():
+                found[name] = hash_file(path)
+                waiting.append(path)
+    return dict(sorted(found.items()))
+
+
+def _imported(file: Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return  # a broken plug-in is reported by whoever imports it
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == SHARED:
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{SHARED}."):
+            yield str(node.module).split(".")[2]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[2] for alias in node.names if alias.name.startswith(f"{SHARED}."))
