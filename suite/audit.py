@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -12,17 +12,12 @@ import zstandard
 from onnx import external_data_helper
 
 from suite import caches, stored
-from suite.contracts import Claims, Component, Tensor
+from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
 from suite.graph import Array, initializers, nodes
-from suite.record import ClaimCheck, Part
+from suite.record import Part
 
 ZSTD_LEVEL = 10
-
-TOLERANCE = 0.01
-"""By how much a share may miss what is claimed: widths and ranks are whole numbers."""
-
-Models = Mapping[str, onnx.ModelProto]
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -60,142 +55,6 @@ def inspect(path: Path, component: Component | None = None) -> Part:
         cache=kept,
         cache_bytes_per_token=caches.bytes_per_token(component, kept) if component else 0,
     )
-
-
-def check_claims(claims: Claims, artifact: Mapping[str, Path], baseline: Mapping[str, Path]) -> tuple[ClaimCheck, ...]:
-    """Each thing that a step claims beside what the files of the components that it was applied to show.
-
-    `artifact` is what is deployed in the end, later steps of a recipe included: they may do more than is claimed, never less.
-    Raises CellFailed (`unsupported`) if nothing that the claims are about was there to begin with.
-    """
-    after, before = ({name: read(path) for name, path in files.items()} for files in (artifact, baseline))
-    about_weights = (claims.weight_bits, claims.mean_bits, claims.sparsity, claims.parameters)
-    if any(claim is not None for claim in about_weights) and not any(stored.weights(model, claims.layers) for model in before.values()):
-        raise CellFailed("unsupported", f"there is no weight of {' or '.join(claims.layers)} in {', '.join(before)}")
-    return tuple(check(claims, after, before) for field, check in _CHECKS.items() if getattr(claims, field) not in (None, ()))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _layers(claims: Claims) -> str:
-    *first, last = claims.layers
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _by_component(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{_percent(share)} of {name}" for name, share in shares.items())
-
-
-def _weight_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    shares = {}
-    for name, model in after.items():
-        if weights := stored.weights(model, claims.layers):
-            narrow = sum(weight.elements for weight in weights if weight.bits <= (claims.weight_bits or 0))
-            shares[name] = narrow / sum(weight.elements for weight in weights)
-    return ClaimCheck(
-        claim="weight bits",
-        claimed=f"{claims.weight_bits} bits or fewer for {_percent(claims.coverage)} of the weights of {_layers(claims)}",
-        realised=_by_component(shares) or "no such weight",
-        holds=min(shares.values(), default=0.0) >= claims.coverage,
-    )
-
-
-def _mean_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    """Over all components together: a budget that they share may leave one of them as it was."""
-    weights = [weight for model in after.values() for weight in stored.weights(model, claims.layers)]
-    mean = sum(weight.elements * weight.bits for weight in weights) / max(1, sum(weight.elements for weight in weights))
-    claimed = claims.mean_bits or 0.0
-    return ClaimCheck(
-        claim="mean bits",
-        claimed=f"{claimed:.1f} bits or fewer on average in the weights of {_layers(claims)}",
-        realised=f"{mean:.1f} bits" if weights else "no such weight",
-        holds=bool(weights) and mean <= claimed,
-    )
-
-
-def _sparsity(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    """Over all components together: a threshold that they share prunes some more than others."""
-    weights = [weight for model in after.values() for weight in stored.weights(model, claims.layers)]
-    share = sum(weight.zeros for weight in weights) / max(1, sum(weight.elements for weight in weights))
-    claimed = claims.sparsity or 0.0
-    return ClaimCheck(
-        claim="sparsity",
-        claimed=f"{_percent(claimed)} zeros in the weights of {_layers(claims)}",
-        realised=_percent(share),
-        holds=share >= claimed - TOLERANCE,
-    )
-
-
-def _shapes(models: Models, layers: Collection[str]) -> Counter[tuple[str, tuple[int, ...]]]:
-    """How many weights there are of each component and shape; sorted, because a transposed matrix is as large."""
-    return Counter((name, tuple(sorted(weight.shape))) for name, model in models.items() for weight in stored.weights(model, layers))
-
-
-def _elements(shapes: Counter[tuple[str, tuple[int, ...]]]) -> int:
-    return sum(int(np.prod(shape)) * count for (_, shape), count in shapes.items())
-
-
-def _parameters(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    """What is left of the weights whose shapes are gone: the same question for any model, whatever share of it they are.
-
-    Over all components together: one may have nothing that can be made smaller.
-    """
-    new, old = _shapes(after, claims.layers), _shapes(before, claims.layers)
-    gone, claimed = _elements(old - new), claims.parameters or 0.0
-    left, reached = _elements(new - old) / gone if gone else 1.0, gone / max(1, _elements(old))
-    wanted = f"{_percent(claims.coverage)} of the weights of {_layers(claims)} or more"
-    return ClaimCheck(
-        claim="parameters",
-        claimed=f"{_percent(claimed)} left of the weights made smaller, which are {wanted}",
-        realised=f"{_percent(left)} left of {_percent(reached)}",
-        holds=left <= claimed + TOLERANCE and 0 < reached >= claims.coverage,
-    )
-
-
-def _cache_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    """The inputs whose type is another than in the uncompressed model: nothing else may differ there than a cache."""
-    widths: dict[str, int] = {}
-    for name, model in after.items():
-        old = {tensor.name: tensor.type.tensor_type.elem_type for tensor in before[name].graph.input}
-        changed = [tensor for tensor in model.graph.input if old.get(tensor.name) != tensor.type.tensor_type.elem_type]
-        widths |= {f"{name}.{tensor.name}": 8 * caches.itemsize(tensor) for tensor in changed}
-    return ClaimCheck(
-        claim="cache bits",
-        claimed=f"{claims.cache_bits} bits or fewer for what is kept between calls",
-        realised=", ".join(f"{bits} for {name}" for name, bits in widths.items()) or "no cache in another type than before",
-        holds=bool(widths) and max(widths.values()) <= (claims.cache_bits or 0),
-    )
-
-
-def _operators(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    counts = {name: Counter(node.op_type for node in nodes(model)) for name, model in after.items()}
-    needed = [(name, kind) for name, model in before.items() for kind in claims.operators if stored.weights(model, _replaced(kind, claims))]
-    return ClaimCheck(
-        claim="operators",
-        claimed=f"{', '.join(claims.operators)} in every component that has what they stand for",
-        realised="; ".join(f"{name}: {', '.join(f'{count[kind]} {kind}' for kind in claims.operators)}" for name, count in counts.items()),
-        holds=bool(needed) and all(counts[name][kind] for name, kind in needed),
-    )
-
-
-def _replaced(kind: str, claims: Claims) -> tuple[str, ...]:
-    """The layers that an operator stands for: MatMulInteger is not to be asked of a component that has convolutions alone."""
-    if "Conv" in kind:
-        return ("Conv",)
-    return ("MatMul", "Gemm") if "MatMul" in kind or "Gemm" in kind else claims.layers
-
-
-_CHECKS: dict[str, Callable[[Claims, Models, Models], ClaimCheck]] = {
-    "weight_bits": _weight_bits,
-    "mean_bits": _mean_bits,
-    "sparsity": _sparsity,
-    "parameters": _parameters,
-    "cache_bits": _cache_bits,
-    "operators": _operators,
-}
-"""Field of Claims -> its check."""
 
 
 FEEDS = 3

@@ -198,7 +198,8 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
 
 def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mapping[str, Path], baseline: Path) -> dict[str, Any]:
     """What the artifact is, and whether it bears out what each step claims. Raises CellFailed."""
-    from suite.audit import check_claims, check_loads, inspect
+    from suite.audit import check_loads, inspect
+    from suite.claims import check_claims
 
     feeds = Calibration(baseline)
     for name, path in files.items():

@@ -134,7 +134,7 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
     sources |= {("training", name): hash_training(name) for name in cards["model"]}
     return Registry(
         models=cards["model"],  # type: ignore[arg-type]
-        methods=cards["method"],  # type: ignore[arg-type]
+        methods=dict(sorted(cards["method"].items())),  # type: ignore[arg-type]
         targets=cards["target"],  # type: ignore[arg-type]
         supports={n: _asked(m.supports) for (kind, n), m in modules.items() if kind == "method" and hasattr(m, "supports")},
         probes={n: _asked(m.probe) for (kind, n), m in modules.items() if kind == "target" and n in cards["target"]},

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 from methods.kv_cache_int8.apply import apply, grid, ranges
 from suite import caches
 from suite import registry as registries
-from suite.audit import check_claims, check_loads, inspect
+from suite.audit import check_loads, inspect
+from suite.claims import check_claims
 from suite.conformance import _component
 from suite.contracts import Claims, Component, Context, NotApplicable, Tensor
 from suite.errors import CellFailed

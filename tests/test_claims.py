@@ -9,7 +9,7 @@ import pytest
 from onnx import helper
 from onnx_graphs import apply, arrays, chain, model, random
 
-from suite.audit import check_claims
+from suite.claims import check_claims
 from suite.contracts import Claims
 from suite.errors import CellFailed
 from suite.record import ClaimCheck

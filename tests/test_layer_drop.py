@@ -14,7 +14,7 @@ from torch import nn
 
 from methods.layer_drop import CARD
 from methods.layer_drop.apply import apply
-from suite.audit import check_claims
+from suite.claims import check_claims
 from suite.contracts import Component, Context, NotApplicable, Tensor
 from suite.export import export
 from suite.models.layers import Block
