@@ -116,9 +116,9 @@ class Passed(nn.Module):
 
     def __init__(self, block: nn.Module, output: Any) -> None:
         super().__init__()
-        rest = output[1:] if isinstance(output, tuple) else ()
-        self.block = block if any(isinstance(value, Tensor) for value in rest) else None
-        self.rest: tuple[Any, ...] | None = rest if isinstance(output, tuple) else None
+        rest: tuple[Any, ...] | None = output[1:] if isinstance(output, tuple) else None
+        several = any(isinstance(value, Tensor) for value in rest or ())
+        self.block, self.rest = block if several else None, None if several else rest
 
     def forward(self, *given: Any, **named: Any) -> Any:
         """As the block's."""
