@@ -23,6 +23,7 @@ from suite.contracts import Component, Context, NotApplicable, Tensor
 from suite.export import export
 from suite.models.layers import VisionTransformer
 from suite.surgery.attention import Attention, read
+from suite.surgery.blocks import series, without
 from suite.surgery.tokens import schedule, shorten
 
 CALLS = [{"x": pictures(1, seed).numpy()} for seed in range(3)]
@@ -149,6 +150,19 @@ def test_networks_of_other_makes_are_rewritten(name: str, method: str) -> None:
     flat = torch.full((1, 3, 32, 32), 0.3)
     found = shorten(module, COMPONENT, 0, 0.5, make_steps, sized)(flat)
     assert torch.allclose(found, module(flat), rtol=1e-4, atol=1e-4) == (method == "merging")
+
+
+@torch.no_grad()
+def test_a_network_that_has_lost_a_block_can_still_lose_tokens() -> None:
+    module = make("fused")
+    ((row, blocks),) = series(module, (pictures(2),)).items()
+    (name, call) = blocks[1]
+    assert (row, name) == ("blocks", "blocks.1")
+    left = without(module, {name: call})
+    two = make("fused")
+    two.blocks = nn.ModuleList([two.blocks[0], two.blocks[2]])
+    found, wanted = (shorten(part, COMPONENT, 0, 0.5, merging, sized=True)(pictures(2)) for part in (left, two))
+    torch.testing.assert_close(found, wanted)
 
 
 @pytest.fixture(scope="module")

@@ -70,11 +70,15 @@ def _copy(value: Any) -> Tensor | None:
 
 
 def _candidates(module: nn.Module) -> list[list[str]]:
-    """Rows of two or more neighbours of one class in a ModuleList or Sequential, by name; a class that has parts of its own."""
+    """Rows of two or more neighbours of one class in a ModuleList or Sequential, by name; a class that has parts of its own.
+
+    Blocks that are gone do not part neighbours.
+    """
     rows = []
     for owner, found in module.named_modules():
         if isinstance(found, nn.ModuleList | nn.Sequential):
-            children = [(f"{owner}.{name}" if owner else name, child) for name, child in found.named_children()]
+            named = [(f"{owner}.{name}" if owner else name, child) for name, child in found.named_children()]
+            children = [pair for pair in named if not isinstance(pair[1], Passed)]
             for kind, row in groupby(children, lambda pair: type(pair[1])):
                 if kind not in (nn.Sequential, nn.ModuleList, nn.ModuleDict):
                     rows.append([name for name, child in row if any(child.children()) and any(True for _ in child.parameters())])
