@@ -26,8 +26,8 @@ def matching(keys: Tensor, count: int, alone: bool) -> Tensor:
     kept = even.shape[1] - count
     of_even = torch.where(stays, stays.cumsum(-1) - 1, kept + partner)
     of_odd = (kept + torch.arange(odd.shape[1])).expand(keys.shape[0], -1)
-    order = torch.cat([torch.arange(0, keys.shape[1], 2), torch.arange(1, keys.shape[1], 2)]).argsort()
-    return torch.cat([of_even, of_odd], 1)[:, order]
+    order = torch.tensor([place // 2 + place % 2 * even.shape[1] for place in range(keys.shape[1])])
+    return torch.cat([of_even, of_odd], 1).index_select(1, order)
 
 
 class Merging(nn.Module):

@@ -70,11 +70,15 @@ def _copy(value: Any) -> Tensor | None:
 
 
 def _candidates(module: nn.Module) -> list[list[str]]:
-    """Rows of two or more neighbours of one class in a ModuleList or Sequential, by name; a class that has parts of its own."""
+    """Rows of two or more neighbours of one class in a ModuleList or Sequential, by name; a class that has parts of its own.
+
+    Blocks that are gone do not part neighbours.
+    """
     rows = []
     for owner, found in module.named_modules():
         if isinstance(found, nn.ModuleList | nn.Sequential):
-            children = [(f"{owner}.{name}" if owner else name, child) for name, child in found.named_children()]
+            named = [(f"{owner}.{name}" if owner else name, child) for name, child in found.named_children()]
+            children = [pair for pair in named if not isinstance(pair[1], Passed)]
             for kind, row in groupby(children, lambda pair: type(pair[1])):
                 if kind not in (nn.Sequential, nn.ModuleList, nn.ModuleDict):
                     rows.append([name for name, child in row if any(child.children()) and any(True for _ in child.parameters())])
@@ -116,9 +120,9 @@ class Passed(nn.Module):
 
     def __init__(self, block: nn.Module, output: Any) -> None:
         super().__init__()
-        rest = output[1:] if isinstance(output, tuple) else ()
-        self.block = block if any(isinstance(value, Tensor) for value in rest) else None
-        self.rest: tuple[Any, ...] | None = rest if isinstance(output, tuple) else None
+        rest: tuple[Any, ...] | None = output[1:] if isinstance(output, tuple) else None
+        several = any(isinstance(value, Tensor) for value in rest or ())
+        self.block, self.rest = block if several else None, None if several else rest
 
     def forward(self, *given: Any, **named: Any) -> Any:
         """As the block's."""

@@ -195,8 +195,14 @@ def example(component: Component, seed: int) -> tuple[Tensor, ...]:
 
 @torch.no_grad()
 def shorten(module: nn.Module, component: Component, seed: int, keep: float, make: Make, sized: bool) -> nn.Module:
-    """A copy of a vision transformer whose rows of blocks end with the share `keep` of their tokens. Raises NotApplicable."""
+    """A copy of a vision transformer whose rows of blocks end with the share `keep` of their tokens.
+
+    Raises NotApplicable with the reason, and ValueError for a module whose answer is not finite to begin with.
+    """
     module, given = opened(module), example(component, seed)
+    wanted = module(*given)
+    if not all(bool(found.isfinite().all()) for found in (wanted if isinstance(wanted, tuple | list) else (wanted,))):
+        raise ValueError(f"the uncompressed {component.name!r} gives NaN or infinity for random inputs")
     rows = [row for row in series(module, given).values() if row[0][1].before is not None and row[0][1].before.ndim == 3]
     if not rows:
         raise NotApplicable(f"{component.name!r} has no row of two or more transformer blocks of one class in a ModuleList or Sequential")
@@ -208,7 +214,7 @@ def shorten(module: nn.Module, component: Component, seed: int, keep: float, mak
             counts = schedule(tokens, len(row), keep, alone)
             whole = _replace(whole, row, make([tokens] * len(counts), alone), sized)
             result = _replace(result, row, make(counts, alone), sized)
-        _compare(module(*given), whole(*given), result(*given))
+        _compare(wanted, whole(*given), result(*given))
     except Exception as error:  # the reasons of this file, and whatever the network's own code raises without its blocks
         raise NotApplicable(f"the tokens of {component.name!r} cannot get fewer: {error}") from error
     return result
