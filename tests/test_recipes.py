@@ -1,5 +1,6 @@
 """Recipes in TOML: what is read, what is refused and in which words, and that a file of one's own runs like a recipe that ships."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def test_a_recipe_that_ships_says_what_it_does_and_can_be_planned(path):
     assert tomllib.loads(path.read_text())["title"] == card.title
     planned = plan(Config(methods=(path.stem,), tier="full"), found, "", {})
     assert any(cell.skip is None for cell in planned.cells)
+
+
+def test_the_recipe_in_the_documentation_is_one(write):
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "docs" / "methods.md").read_text(), re.DOTALL | re.MULTILINE)
+    found = registries.discover()
+    card = read(write(block, block.split()[1]), found.methods)
+    assert card.name == "thin_int8"
+    planned = plan(Config(methods=("thin_int8",)), registries.discover([write(block, "thin_int8.toml")]), "", {})
+    assert [cell.skip for cell in planned.cells] == [None] * len(found.models)
 
 
 def test_a_recipe_file_runs_like_one_that_ships(squeezemark, tmp_path, work):

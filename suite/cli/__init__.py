@@ -36,7 +36,7 @@ def cli() -> None:
 
     \b
     squeezemark doctor                          what this machine can run
-    squeezemark run --tier quick                every method on every model, some ten minutes
+    squeezemark run --tier quick                one variant of each method on every model
     squeezemark run --methods dynamic_int8,my_method --models glyph_clip
     squeezemark render && squeezemark serve     look at the leaderboard
     squeezemark new-model my_model              a model of your own, in one file
