@@ -196,6 +196,8 @@ def test_counts_are_spread_evenly_and_the_same_for_both_methods() -> None:
     assert schedule(25, 4, 0.75, False) == [25, 23, 21, 20, 19]
     assert schedule(64, 2, 0.5, False) == [64, 48, 32]
     assert [step.tokens - step.count for step in merging([9, 6, 4], True)] == [len(step.kept) for step in dropping([9, 6, 4], True, 0)]
+    orders = [[step.kept[0].item() for step in dropping([17, 9, 5], True, seed)] for seed in range(9)]
+    assert orders == [[0, 0]] * 9, "a class token stays"
     with pytest.raises(NotApplicable, match=r"^2 blocks cannot bring 64 tokens down to 6: a block at most halves them$"):
         schedule(64, 2, 0.1, False)
 
