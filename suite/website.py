@@ -14,6 +14,7 @@ import jinja2
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
 from suite.contracts import BASELINE
+from suite.coverage import matrices
 from suite.downloads import flat, table
 from suite.evidence import Evidence, Samples
 from suite.examples import Gallery
@@ -126,6 +127,7 @@ class Site:
         crowded = sum(len(board.rows) for board in self.boards) > CROWDED
         yield "index.html", "index.html", {"views": self._views, "crowded": crowded, "limit": FIRST_ROWS, **names}
         yield "about.html", "about.html", {}
+        yield "coverage.html", "coverage.html", {"matrices": matrices(self._views, self.cards)}
         methods = by_method(self._views, self.cards)
         for name in names["model_names"]:
             yield f"model/{slug(name)}.html", "model.html", self._model(name)
