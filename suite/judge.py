@@ -152,7 +152,7 @@ class _Case:
             yield Point(_name(row), row, baseline, gap, False, against(gap, -MARGIN))
 
     def on_frontier(self, rule: OnFrontier) -> Iterator[Point]:
-        """A point for each variant that has rivals: the one that comes closest, in the state of the worst of them."""
+        """A point for each variant that has rivals: of those that decide, the one that comes closest."""
         rows = [row for row in self.board.rows if row.record.cell.method == rule.method]
         if not rows:
             self.absent.append(NOTHING)
@@ -163,8 +163,8 @@ class _Case:
                 self.absent.append(f"nothing on the board is as small as {'/'.join(_key(row))}")
                 continue
             points = [Point(f"against {_name(other)}", row, other, gap, False, against(gap, 0.0)) for other, gap in self._gaps(row, rivals)]
-            closest = min(points, key=lambda point: (point.gap.high, point.gap.value, point.label))
-            yield Point(closest.label, row, closest.other, closest.gap, False, every(points))
+            worst = every(points)
+            yield min((point for point in points if point.state == worst), key=lambda point: (point.gap.value, point.label))
 
     def only_download(self, rule: OnlyDownload) -> Iterator[Point]:
         """Points for the size on disk, the download and the speed."""
