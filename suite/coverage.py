@@ -100,17 +100,14 @@ class Matrix:
 
     @cached_property
     def _names(self) -> tuple[tuple[str, str], ...]:
-        return tuple(sorted({name for rows in self._rows.values() for name in rows}, key=self._place))
+        families = {family: place for place, family in enumerate(FAMILY_SHAPES)}
+        variants = {(name, each.name): place for name, card in self.cards.methods.items() for place, each in enumerate(card.variants)}
 
-    def _place(self, name: tuple[str, str]) -> tuple[int, str, int, str]:
-        method, variant = name
-        family, card = self.cards.family(method), self.cards.methods.get(method)
-        families, variants = list(FAMILY_SHAPES), [each.name for each in card.variants] if card else []
-        return _index(families, family), method, _index(variants, variant), variant
+        def place(name: tuple[str, str]) -> tuple[int, str, int, str]:
+            """Of a method and variant; what no card knows comes last."""
+            return families.get(self.cards.family(name[0]) or "", len(families)), name[0], variants.get(name, len(variants)), name[1]
 
-
-def _index(order: list[str], name: str | None) -> int:
-    return order.index(name) if name in order else len(order)
+        return tuple(sorted({name for rows in self._rows.values() for name in rows}, key=place))
 
 
 def state(row: Row | None) -> State:

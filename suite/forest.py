@@ -14,6 +14,10 @@ REACH = 5
 """What lies further from zero than so many thresholds is drawn on the edge, so that what happens near the threshold can be seen."""
 
 
+LINES = 60
+"""No more comparisons of one model than this are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whisker:
     """A comparison: the height of its name and of its mark, the mark and the ends of its interval. beyond: it is drawn on the edge."""
@@ -29,13 +33,14 @@ class Whisker:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """zero: where nothing differs. threshold: what the differences are held against, if it is something else."""
+    """zero: where nothing differs. threshold: what the differences are held against, if it is something else. more: not shown."""
 
     frame: Frame
     ticks: tuple[Tick, ...]
     whiskers: tuple[Whisker, ...]
     zero: float
     threshold: float | None
+    more: int
 
     @property
     def beyond(self) -> int:
@@ -56,14 +61,15 @@ def forests(judgement: Judgement) -> tuple[Forest | None, ...]:
 
 
 def _forest(points: Iterable[Point], low: float, high: float, threshold: float) -> Forest | None:
-    points = tuple(points)
+    every = tuple(points)
+    points = every[:LINES]
     if not points:
         return None
     frame = Frame(WIDTH, ROW * len(points) + 34, left=8, right=8, top=4, bottom=28)
     axis = Axis(low, high, frame.left, frame.width - frame.right)
     whiskers = tuple(_whisker(point, frame.top + ROW * index, axis) for index, point in enumerate(points))
     ticks = tuple(Tick(tick.at, _signed(tick.text) + ("%" if points[0].share else "")) for tick in axis.ticks(6))
-    return Forest(frame, ticks, whiskers, axis.at(0.0), axis.at(threshold) if threshold else None)
+    return Forest(frame, ticks, whiskers, axis.at(0.0), axis.at(threshold) if threshold else None, len(every) - len(points))
 
 
 def _whisker(point: Point, top: float, axis: Axis) -> Whisker:

@@ -19,7 +19,7 @@ from suite.downloads import flat, table
 from suite.evidence import Evidence, Samples
 from suite.examples import Gallery
 from suite.filters import EXAMPLES, FILTERS
-from suite.forest import forests
+from suite.forest import LINES, forests
 from suite.heat import SHADES, HeatMap
 from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
@@ -149,7 +149,7 @@ class Site:
     def _findings(self) -> dict[str, Any]:
         judgements = judge(self._views, self.evidence.columns)
         drawn = {judgement.known.id: forests(judgement) for judgement in judgements}
-        return {"views": self._views, "judgements": judgements, "forests": drawn, "open_limit": OPEN}
+        return {"views": self._views, "judgements": judgements, "forests": drawn, "open_limit": OPEN, "line_limit": LINES}
 
     def _model(self, name: str) -> dict[str, Any]:
         sample = f"assets/samples/{slug(name)}.png"

@@ -1,6 +1,7 @@
 """The page of known results: it says what the rules say, draws what they compare, and links to the records."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,14 @@ def test_pictures_of_a_result_share_an_axis_and_keep_to_the_threshold(judged: di
         assert plot.beyond == len(far) > 0, "static int8 of all operators collapsed"
         assert plot.threshold is not None
         assert plot.threshold < plot.zero
+
+
+def test_a_picture_of_very_many_says_how_many_it_leaves_out(judged: dict[str, Judgement]) -> None:
+    verdict = judged["global"].verdicts[0]
+    many = replace(verdict, points=verdict.points * (forest.LINES + 7))
+    (plot,) = forests(replace(judged["global"], verdicts=(many,)))
+    assert plot is not None
+    assert (len(plot.whiskers), plot.more) == (forest.LINES, 7)
 
 
 def test_shares_are_drawn_in_per_cent(judged: dict[str, Judgement]) -> None:
