@@ -9,15 +9,12 @@ from suite.known import KNOWN, MARGIN, NOTES, Above, Known, OnFrontier, OnlyDown
 from suite.pages import BoardView
 from suite.record import Estimate
 from suite.statistics import Z, difference
-from suite.summarize import SPEED_MARGIN, Columns, Row, first_difference
+from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Row, first_difference
 
 State = Literal["holds", "fails", "open", "missing"]
 STATES: tuple[State, ...] = ("holds", "fails", "open", "missing")
 
 NOTHING = "none of it has been measured yet"
-
-SIZE_MARGIN = 0.01
-"""Files whose sizes differ by less are as large."""
 
 HIDDEN = 0.05
 """So large a speed-up may not hide in the interval of one that is said to be none."""

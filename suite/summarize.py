@@ -19,6 +19,9 @@ Verdict = Literal["better", "tie", "worse"]
 SPEED_MARGIN = 0.01
 """A speed-up counts only beyond it: so far is the uncompressed model, timed against itself, from 1 now and then."""
 
+SIZE_MARGIN = 0.01
+"""Sizes are exact, but one that differs by less is nobody's gain: names and padding make as much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flips:

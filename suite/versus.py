@@ -11,7 +11,7 @@ from suite.errors import UnknownName, UsageError
 from suite.metrics import find
 from suite.record import Estimate, Record
 from suite.statistics import difference, quad_log_ratios, ratio_over_launches
-from suite.summarize import SPEED_MARGIN, Columns, Verdict, board_key, first_difference, identity, newest_first, short, verdict
+from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Verdict, board_key, first_difference, identity, newest_first, short, verdict
 
 Name = tuple[str, str]
 """Method and variant."""
@@ -19,9 +19,6 @@ Name = tuple[str, str]
 BOARD_KEYS = ("model", "target", "tier", "test seed", "host")
 
 OUTCOMES = {"better": "win", "worse": "loss", "tie": "tie"}
-
-SIZE_MARGIN = 0.01
-"""Sizes are exact, but one that differs by less is nobody's gain: names and padding make as much."""
 
 
 @dataclass(frozen=True, slots=True)
