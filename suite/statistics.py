@@ -92,8 +92,11 @@ def quad_log_ratios(baseline_ns: Array, compressed_ns: Array) -> Array:
 
 
 @functools.cache
-def student_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t distribution (1908): t = sqrt(freedom) tan(a), where a has the density cos(a)^(freedom - 1)."""
+def student_quantile(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t distribution (1908): t = sqrt(freedom) tan(a), where a has the density cos(a)^(freedom - 1).
+
+    `freedom` is 1 or more, and need not be whole.
+    """
     angles = np.linspace(0.0, np.pi / 2, 100_001)
     density = np.cos(angles) ** (freedom - 1)
     area = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
@@ -112,6 +115,23 @@ def over_launches(logs: Array) -> Estimate:
         raise ValueError("an interval needs the spread between launches: two of them at least")
     mean = float(np.mean(launches))
     half = student_quantile(launches.size - 1) * float(np.std(launches, ddof=1)) / math.sqrt(launches.size)
+    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+
+
+def ratio_over_launches(one: Array, other: Array) -> Estimate:
+    """exp of the difference of two such means: how many times the ratio of `other` that of `one` is. Both of shape (launches, quads).
+
+    Two sessions share no launch, so the launches are two independent samples whose spreads need not be equal: the interval is Welch's
+    (1947), its degrees of freedom Satterthwaite's (1946). Raises ValueError for fewer than two launches of either.
+    """
+    samples = [np.median(logs, axis=1) for logs in (one, other)]
+    if min(sample.size for sample in samples) < 2:
+        raise ValueError("an interval needs the spread between launches: two of them at least")
+    parts = [float(np.var(sample, ddof=1)) / sample.size for sample in samples]
+    variance = sum(parts)
+    weights = sum(part * part / (sample.size - 1) for part, sample in zip(parts, samples, strict=True))
+    half = student_quantile(variance * variance / weights) * math.sqrt(variance) if weights > 0 else 0.0
+    mean = float(np.mean(samples[0]) - np.mean(samples[1]))
     return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 

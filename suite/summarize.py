@@ -19,6 +19,9 @@ Verdict = Literal["better", "tie", "worse"]
 SPEED_MARGIN = 0.01
 """A speed-up counts only beyond it: so far is the uncompressed model, timed against itself, from 1 now and then."""
 
+SIZE_MARGIN = 0.01
+"""Sizes are exact, but one that differs by less is nobody's gain: names and padding make as much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flips:
@@ -70,11 +73,11 @@ class Row:
 
     @property
     def accuracy_verdict(self) -> Verdict | None:
-        return None if self.difference is None else _verdict(self.difference, 0.0)
+        return None if self.difference is None else verdict(self.difference, 0.0)
 
     @property
     def speed_verdict(self) -> Verdict | None:
-        return None if self.speed_up is None else _verdict(self.speed_up, 1.0, SPEED_MARGIN)
+        return None if self.speed_up is None else verdict(self.speed_up, 1.0, SPEED_MARGIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ class Board:
         return next((row for row in self.rows if row.is_baseline and row.record.status == "ok"), None)
 
 
-def _verdict(estimate: Estimate, neutral: float, margin: float = 0.0) -> Verdict:
+def verdict(estimate: Estimate, neutral: float, margin: float = 0.0) -> Verdict:
+    """A tie unless the whole interval lies beyond the margin around what is neutral."""
     if estimate.low > neutral + margin:
         return "better"
     return "worse" if estimate.high < neutral - margin else "tie"
@@ -136,8 +140,8 @@ def _board(records: list[Record], columns: Columns) -> Board:
     return Board(cell.model, cell.target, cell.tier, first.environment.host, metric, tuple(rows))
 
 
-def difference_in_keys(record: Record, baseline: Record) -> str | None:
-    """The first thing that makes two records incomparable, in words; None if nothing does."""
+def first_difference(record: Record, baseline: Record) -> tuple[str, object, object] | None:
+    """The first thing that makes two records incomparable, and what it is in each; None if nothing does."""
     pairs = (
         ("model revision", record.provenance.model_sha256, baseline.provenance.model_sha256),
         ("test set", record.provenance.test_sha256, baseline.provenance.test_sha256),
@@ -145,17 +149,21 @@ def difference_in_keys(record: Record, baseline: Record) -> str | None:
         ("suite version", record.provenance.suite_version, baseline.provenance.suite_version),
         ("target settings", record.cell.settings, baseline.cell.settings),
     )
-    for name, mine, other in pairs:
-        if mine != other:
-            return f"{name} differs from the baseline's ({_short(mine)} against {_short(other)})"
-    return None
+    return next((pair for pair in pairs if pair[1] != pair[2]), None)
+
+
+def difference_in_keys(record: Record, baseline: Record) -> str | None:
+    """The same in words."""
+    found = first_difference(record, baseline)
+    return found and f"{found[0]} differs from the baseline's ({short(found[1])} against {short(found[2])})"
 
 
 def _items(record: Record) -> int | None:
     return None if record.accuracy is None else record.accuracy.items
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value that tells two records apart, no longer than a person needs."""
     return str(value)[:12] if isinstance(value, str) else str(value)
 
 

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from suite.metrics import find
 from suite.sensitivity import Impact, Sensitivity
-from suite.summarize import Row
+from suite.summarize import Row, board_key
+from suite.versus import OUTCOMES, Contrast, Versus
 
 if TYPE_CHECKING:
     from suite.anatomy import Anatomy
@@ -55,3 +56,36 @@ def anatomy_table(parts: "Iterable[Anatomy]") -> Table:
         counts = (part.parameters, part.macs, part.activations)
         table.add_row(part.component.name, part.component.modality, *("–" if count is None else f"{count:,}" for count in counts))
     return table
+
+
+def versus_table(found: Iterable[Versus]) -> Table:
+    """Models and their metrics down; the two variants, the one against the other, and the outcome across. All of the same two variants.
+
+    Without what could not be compared at all, of which there must be less than everything.
+    """
+    found = tuple(side for side in found if side.contrasts)
+    one, other = found[0].one, found[0].other
+    table = Table(title=f"{'/'.join(one)} against {'/'.join(other)}", title_justify="left")
+    for column in ("model, metric", "\n".join(one), "\n".join(other), "first against second", "outcome"):
+        table.add_column(column, overflow="fold")
+    several = len({board_key(side.records[0]) for side in found if side.records}) > len({side.model for side in found if side.records})
+    for side in found:
+        place = ", ".join(map(str, board_key(side.records[0])[1:])) if side.records and several else ""
+        table.add_row(Text.assemble((side.model, "bold"), (f"\n{place}" if place else "", "dim")))
+        for contrast in side.contrasts:
+            table.add_row(*_contrast(contrast, side))
+        table.add_section()
+    return table
+
+
+def _contrast(contrast: Contrast, side: Versus) -> tuple[str | Text, ...]:
+    metric, gap = find(contrast.metric), contrast.gap
+    values = [metric.show(contrast.one), metric.show(contrast.other)]
+    if contrast.metric == "speed_up" and side.records is not None:
+        shown = find("latency_ms").show
+        times = (record.latency.median_ms.value for record in side.records if record.latency)
+        values = [f"{value}\n{shown(time)}" for value, time in zip(values, times, strict=True)]
+    told = f"{gap.value:.2f}x" if contrast.relative else f"{gap.value:+.3f}"
+    if gap.low < gap.high:
+        told += f"\n{gap.low:.2f} to {gap.high:.2f}" if contrast.relative else f"\n{gap.low:+.3f} to {gap.high:+.3f}"
+    return f"  {metric.title}", *values, told, Text(OUTCOMES[contrast.verdict], MARKS[contrast.verdict])

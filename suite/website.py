@@ -14,11 +14,14 @@ import jinja2
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
 from suite.contracts import BASELINE
+from suite.coverage import matrices
 from suite.downloads import flat, table
 from suite.evidence import Evidence, Samples
 from suite.examples import Gallery
 from suite.filters import EXAMPLES, FILTERS
+from suite.forest import LINES, forests
 from suite.heat import SHADES, HeatMap
+from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
 from suite.record import Record, encode
 from suite.sensitivity import sensitivities
@@ -30,6 +33,9 @@ CROWDED = 1500
 """With more rows than this in all, the front page leaves charts and all but the first rows to the pages of the models."""
 
 FIRST_ROWS = 20
+
+OPEN = 12
+"""The figures of a known result lie open if there are no more than this; the picture shows them anyway."""
 
 KINDS = ("model", "method", "target", "record")
 
@@ -126,6 +132,9 @@ class Site:
         crowded = sum(len(board.rows) for board in self.boards) > CROWDED
         yield "index.html", "index.html", {"views": self._views, "crowded": crowded, "limit": FIRST_ROWS, **names}
         yield "about.html", "about.html", {}
+        covered = matrices(self._views, self.cards)
+        yield "coverage.html", "coverage.html", {"matrices": covered}
+        yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1}
         methods = by_method(self._views, self.cards)
         for name in names["model_names"]:
             yield f"model/{slug(name)}.html", "model.html", self._model(name)
@@ -136,6 +145,11 @@ class Site:
             yield f"target/{slug(name)}.html", "target.html", {"name": name, "views": views}
         for record in self.evidence.records:
             yield f"record/{slug(record.name)}.html", "record.html", self._record(record)
+
+    def _findings(self) -> dict[str, Any]:
+        judgements = judge(self._views, self.evidence.columns)
+        drawn = {judgement.known.id: forests(judgement) for judgement in judgements}
+        return {"views": self._views, "judgements": judgements, "forests": drawn, "open_limit": OPEN, "line_limit": LINES}
 
     def _model(self, name: str) -> dict[str, Any]:
         sample = f"assets/samples/{slug(name)}.png"

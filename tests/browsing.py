@@ -94,6 +94,8 @@ def every_kind(site: Path) -> list[str]:
     return [
         "index.html",
         "about.html",
+        "coverage.html",
+        "findings.html",
         "model/glyph_clip.html",
         "method/magnitude_pruning.html",
         "target/x86_cpu_ort.html",

@@ -9,9 +9,13 @@ from pathlib import Path
 
 from site_cards import method_cards, model_cards, target_cards
 
+from suite.known import KNOWN
 from suite.record import Record
 from suite.render import Rendered, render
 from suite.store import Store
+
+ELSEWHERE = ("https://arxiv.org/abs/", *(source.ref for known in KNOWN for source in known.sources if source.ref.startswith("https://")))
+"""Where links may lead besides the site itself."""
 
 
 class Page(HTMLParser):

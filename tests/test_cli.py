@@ -24,6 +24,15 @@ WRONG = [
     (("run", "--config", "no/such/file.toml"), "The config file no/such/file.toml cannot be read"),
     (("run", "--plugins", "tests/golden"), "holds none of models/, methods/ and targets/"),
     (("render", "--results", "no/such/results"), "run `squeezemark run` first"),
+    (
+        ("compare", "int4_rtm/block_32", "dynamic_int8", "--results", "site/results"),
+        "no measured method 'int4_rtm'. Did you mean 'int4_rtn'?",
+    ),
+    (
+        ("compare", "int4_rtn", "dynamic_int8", "--results", "site/results"),
+        "have no variant of the same name; choose from int4_rtn/block_128",
+    ),
+    (("compare", "int4_rtn", "dynamic_int8", "--results", "no/such/results"), "run `squeezemark run` first"),
     (("serve", "--out", "no/such/site"), "run `squeezemark render` first"),
 ]
 
@@ -58,7 +67,21 @@ def test_a_config_that_cannot_be_used_is_one_sentence(text, sentence, squeezemar
     assert done.stderr.count("\n") == 1
 
 
-COMMANDS = ["list", "describe", "plan", "run", "sensitivity", "render", "serve", "train", "new-model", "check-model", "compress", "doctor"]
+COMMANDS = [
+    "list",
+    "describe",
+    "plan",
+    "run",
+    "sensitivity",
+    "render",
+    "serve",
+    "train",
+    "new-model",
+    "check-model",
+    "compress",
+    "compare",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])

@@ -39,6 +39,7 @@ def cli() -> None:
     squeezemark run --tier quick                one variant of each method on every model
     squeezemark run --methods dynamic_int8,my_method --models glyph_clip
     squeezemark render && squeezemark serve     look at the leaderboard
+    squeezemark compare width_pruning svd_low_rank   two methods side by side
     squeezemark new-model my_model              a model of your own, in one file
     """
 

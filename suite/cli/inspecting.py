@@ -1,11 +1,13 @@
-"""Commands that look and change nothing: list, describe, doctor."""
+"""Commands that look and change nothing: list, describe, compare, doctor."""
 
+import json
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from suite.cli.options import discover, plug_ins, print_rows, report_broken
+from suite.cli.options import discover, plug_ins, print_rows, report_broken, split
 from suite.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +72,43 @@ def _take_apart(card: "ModelCard") -> None:
 
 
 @click.command()
+@click.argument("one")
+@click.argument("other")
+@click.option("--model", "models", multiple=True, callback=split, help="Models to look at, separated by commas. Default: all.")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the records.")
+@click.option("--json", "as_json", is_flag=True, help="An array of objects, for scripts.")
+@click.option("--plugins", multiple=True, callback=split, help="Folders with your own methods/ or targets/.")
+def compare(one: str, other: str, models: tuple[str, ...], results: Path, as_json: bool, plugins: tuple[str, ...]) -> None:
+    """Two methods side by side: who wins, loses or ties on each model, with intervals. Reads records, measures nothing.
+
+    ONE and OTHER are a method and its variant, such as int4_rtn/block_32. Of a method alone, the variants that both have are compared.
+    Accuracies are compared item by item; of speeds, the ratio of the two speed-ups has the interval. A difference counts if its 95 %
+    interval leaves out none; speeds and sizes must differ by more than 1 % besides.
+    """
+    from suite.store import Store
+    from suite.versus import as_rows, versus
+
+    if not results.is_dir():
+        raise UsageError(f"There is no results folder {results}; run `squeezemark run` first, or name one with --results.")
+    store, targets = Store(results), discover(plugins).targets
+    found = versus(store.records(), one, other, store.columns, lambda name: name not in targets or targets[name].ranks_latency, models)
+    if as_json:
+        click.echo(json.dumps(as_rows(found), indent=1))
+        return
+    from rich.console import Console
+
+    from suite.tables import versus_table
+
+    for _, group in groupby(found, lambda side: (side.one, side.other)):
+        sides = tuple(group)
+        if any(side.contrasts for side in sides):
+            Console().print(versus_table(sides))
+        for side in sides:
+            if side.problem is not None:
+                click.echo(f"{side.model}: {'/'.join(side.one)} against {'/'.join(side.other)}: {side.problem}")
+
+
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="An array of objects, for scripts.")
 @plug_ins
 def doctor(as_json: bool, plugins: tuple[str, ...], model_files: tuple[str, ...]) -> None:
@@ -81,4 +120,4 @@ def doctor(as_json: bool, plugins: tuple[str, ...], model_files: tuple[str, ...]
     report_broken(registry)
 
 
-COMMANDS = (list_command, describe, doctor)
+COMMANDS = (list_command, describe, compare, doctor)
