@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from suite import conformance
 from suite import registry as registries
 from suite.config import Config
 from suite.contracts import Skip, Step
+from suite.errors import CellFailed
 from suite.executors import local
 from suite.glue import Glue
 from suite.metrics import METRICS
@@ -25,6 +27,8 @@ REGISTRY = registries.discover()
 MODELS, METHODS, TARGETS = sorted(REGISTRY.models), sorted(REGISTRY.methods), sorted(REGISTRY.targets)
 VARIANTS = [f"{card.name}/{variant.name}" for card in REGISTRY.methods.values() for variant in card.variants]
 LARGEST_WEIGHTS = 20_000_000
+UNSUPPORTED = dict.fromkeys(("random_pruning/heads_75", "gradient_pruning/heads_75"), "no heads to prune")
+"""Variants that the tiny model, which has no attention, gives nothing to do, and what they have to say."""
 
 
 def test_every_plug_in_can_be_read():
@@ -108,7 +112,7 @@ def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, tmp_path):
     workspace, found, baseline = tiny
     (planned,) = plan(Config(models=("tiny_matcher",), methods=(name,)), found, "here", {}).cells
     assert planned.skip is None
-    hashes = []
+    hashes: list[Any] = []
     for turn in ("first", "second"):
         out, scratch = tmp_path / turn, tmp_path / f"{turn}-scratch"
         out.mkdir()
@@ -117,11 +121,17 @@ def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, tmp_path):
             "compress", model="tiny_matcher", recipe=msgspec.to_builtins(planned.cell.recipe),
             claims=msgspec.to_builtins(planned.claims), baseline=str(baseline), out=str(out), scratch=str(scratch),
         )  # fmt: skip
-        result = local.run("suite.compress", job, 120, lambda *_: None)
+        try:
+            result = local.run("suite.compress", job, 120, lambda *_: None)
+        except CellFailed as failure:
+            assert failure.status == "unsupported"
+            hashes.append(failure.reason)
+            continue
         assert all(claim["holds"] for claim in result["claims"]), result["claims"]
         assert set(result["parts"]) == {"vision", "text"}
         hashes.append({part: facts["sha256"] for part, facts in result["parts"].items()})
     assert hashes[0] == hashes[1]
+    assert isinstance(hashes[0], dict) or (name in UNSUPPORTED and UNSUPPORTED[name] in hashes[0]), hashes[0]
 
 
 def test_the_readme_names_every_model_and_the_changelog_every_method():

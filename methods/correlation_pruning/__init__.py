@@ -3,8 +3,8 @@
 from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
-    "elements": "The {} % of the elements of each weight become zero that read the least that no other input predicts, times |weight|.",
-    "units": "Of the hidden units of each feed-forward layer and the inner channels of each convolution, {} % stay: of the two that correlate most, one goes, and so on.",
+    "elements": "Of each weight, {} % become zero: the smallest |weight| x part of its input that no other input predicts.",
+    "units": "Of each layer's hidden units (inner channels of convolutions), {} % stay: of the two that correlate most one goes, and so on.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}
 """Least share of the weights that is made smaller."""
