@@ -4,7 +4,7 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
     "elements": "Of each weight, the {} % with the smallest |weight| x entropy of the input become zero.",
-    "units": "Of each layer's hidden units (inner channels of convolutions), the {} % stay with the most entropy x norm of outgoing weights.",
+    "units": "Of each layer's hidden units (channels of convolutions), the {} % stay with the most entropy x norm of outgoing weights.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}
 """Least share of the weights that is made smaller."""
@@ -31,7 +31,7 @@ def _kept(granularity: str, percent: int) -> Variant:
 CARD = MethodCard(
     name="entropy_pruning",
     title="Entropy pruning",
-    summary="Removes units with low entropy on calibration items, or the elements that read such units. No fine-tuning.",
+    summary="Removes units with little entropy on calibration items, or elements that read such units. No fine-tuning.",
     family="pruning",
     stage="module",
     division="calibration",

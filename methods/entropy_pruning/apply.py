@@ -18,7 +18,7 @@ def elements(layer: Layer[Histogram]) -> Tensor:
 
 def units(layer: Layer[Histogram]) -> Tensor:
     """The entropy of each unit times the norm of its outgoing weights: how much of what it says is heard, (input features,)."""
-    outgoing = torch.linalg.vector_norm(layer.weight.double().transpose(0, 1).flatten(1), dim=1)
+    outgoing: Tensor = torch.linalg.vector_norm(layer.weight.double().transpose(0, 1).flatten(1), dim=1)
     return layer.inputs.entropy * outgoing
 
 

@@ -4,7 +4,7 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
     "elements": "A random {} % of the elements of each weight become zero.",
-    "units": "Of each layer's hidden units (inner channels of convolutions), a random {} % stay.",
+    "units": "Of each layer's hidden units (channels of convolutions), a random {} % stay.",
     "heads": "Of the heads of each attention (unless outputs hold them), a random {} % stay.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}

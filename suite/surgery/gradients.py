@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from suite.contracts import NotApplicable
 from suite.surgery.activations import Calls, outputs
 
-DRAWS = 4
+DRAWS = 2
 """Random directions in the outputs of each call."""
 
 
