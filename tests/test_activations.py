@@ -102,7 +102,11 @@ def test_sensitivity_is_the_sum_of_squared_jacobians(monkeypatch: pytest.MonkeyP
     for feed in feeds:
         jacobians = torch.func.jacrev(
             lambda p, feed=feed: torch.cat(
-                [a / s / a.numel() ** 0.5 for a, s in zip(torch.func.functional_call(module, p, torch.from_numpy(feed))[:2], scales, strict=True)], 1
+                [
+                    a / s / a.numel() ** 0.5
+                    for a, s in zip(torch.func.functional_call(module, p, torch.from_numpy(feed))[:2], scales, strict=True)
+                ],
+                1,
             )[0]
         )(parameters)
         for name in names:

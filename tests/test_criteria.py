@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
 from torch import nn
 
 from methods.correlation_pruning.apply import fold, units
-from methods.l1_proximal.apply import penalty_for, proximal
 from suite.contracts import Component, Context, NotApplicable, Tensor
 from suite.surgery.activations import Covariance
 from suite.surgery.importance import Criterion, Layer
@@ -143,6 +141,29 @@ def test_units_that_add_nothing_go_without_loss(method: str) -> None:
     assert found[0].out_features == 6
 
 
+class Twins(nn.Module):
+    """Two layers with one reader; half of the units of each repeat the other half, larger and shifted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.last = nn.Linear(6, 8), nn.Linear(6, 4), nn.Linear(12, 3)
+        with torch.no_grad():
+            for layer in (self.left, self.right):
+                half = layer.out_features // 2
+                layer.weight[half:], layer.bias[half:] = 3 * layer.weight[:half], layer.bias[:half] - 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.cat([self.left(x), self.right(x)], 1))
+
+
+def test_units_of_two_layers_with_one_reader_fold_into_their_own() -> None:
+    torch.manual_seed(0)
+    module, feeds = Twins().eval(), data(FLAT)
+    found, x = apply("correlation_pruning", module, feeds, granularity="units"), torch.from_numpy(np.concatenate(feeds))
+    assert (found.left.out_features, found.right.out_features, found.last.in_features) == (4, 2, 6)
+    torch.testing.assert_close(found(x), module(x), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("method", [*DATA_FREE, *CALIBRATED])
 def test_exactly_the_share_becomes_zero_twice_alike_and_elsewhere_nothing(method: str) -> None:
     module, feeds = linear(), data(FLAT)
@@ -199,32 +220,3 @@ def test_scores_of_another_shape_are_refused() -> None:
     given = Context(components={"text": FLAT}, seed=0, scratch=Path(), feeds=lambda name: [])
     with pytest.raises(ValueError, match=r"scores of the layer '0' have the shape \(8,\), not \(8, 6\)"):
         prune({"text": linear()}, {"granularity": "elements", "sparsity": 0.5}, given, Criterion(elements=lambda layer: layer.weight[:, 0]))
-
-
-def test_the_proximal_step_is_the_minimum() -> None:
-    weight = np.random.default_rng(0).normal(size=6)
-    for penalty in (0.0, 0.3, 1.0, 2.5):
-        found = proximal(weight, penalty)
-        objective = [minimize(lambda v, w=w, p=penalty: (v[0] - w) ** 2 + p * abs(v[0]), w, method="Nelder-Mead").x[0] for w in weight]
-        np.testing.assert_allclose(found, objective, atol=1e-3)
-
-
-@pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.7])
-def test_the_penalty_zeroes_exactly_the_share_and_shrinks_the_rest(sparsity: float) -> None:
-    weight = np.random.default_rng(1).normal(size=(7, 9)).astype(np.float32)
-    penalty = penalty_for(weight, sparsity)
-    found, kept = proximal(weight, penalty), np.sort(np.abs(weight), None)[int(sparsity * 63) :]
-    assert np.count_nonzero(found == 0) == int(sparsity * 63)
-    np.testing.assert_allclose(np.sort(np.abs(found[found != 0])), kept - penalty / 2, rtol=1e-5)
-    assert np.count_nonzero(proximal(weight, penalty * 0.999) == 0) < int(sparsity * 63)
-
-
-def test_a_penalty_or_weights_that_are_none_are_refused() -> None:
-    for penalty in (-1.0, float("nan")):
-        with pytest.raises(ValueError, match="the L1 penalty must be 0 or more, not"):
-            proximal(np.ones(3), penalty)
-    for sparsity in (0.0, 1.0):
-        with pytest.raises(ValueError, match="the sparsity must lie between 0 and 1, both excluded"):
-            penalty_for(np.ones(3), sparsity)
-    with pytest.raises(ValueError, match="a weight holds NaN or infinity"):
-        penalty_for(np.array([1.0, np.nan]), 0.5)
