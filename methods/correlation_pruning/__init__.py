@@ -3,8 +3,8 @@
 from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
-    "elements": "The {} % of the elements of each weight become zero that read the least that no other input predicts, times |weight|.",
-    "units": "Of the hidden units of each feed-forward layer and the inner channels of each convolution, {} % stay: of the two that correlate most, one goes, and so on.",
+    "elements": "Of each weight, the {} % smallest |weight| x what its input says that no other does become zero.",
+    "units": "Of each layer's hidden units (channels of convolutions), {} % stay: one goes of the two that correlate most, repeatedly.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}
 """Least share of the weights that is made smaller."""
@@ -31,7 +31,7 @@ def _kept(granularity: str, percent: int) -> Variant:
 CARD = MethodCard(
     name="correlation_pruning",
     title="Correlation pruning",
-    summary="Removes units whose activation another one repeats on calibration items; the other takes over what they did. No fine-tuning.",
+    summary="Removes units whose activation another repeats on calibration items; that one takes over. No fine-tuning.",
     family="pruning",
     stage="module",
     division="calibration",

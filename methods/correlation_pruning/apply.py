@@ -25,7 +25,7 @@ def units(layer: Layer[Covariance]) -> Tensor:
     deviation times norm of outgoing weights.
     """
     similar = layer.inputs.correlation.abs().fill_diagonal_(-1)
-    outgoing = layer.weight.double().transpose(0, 1).flatten(1).norm(dim=1)
+    outgoing = torch.linalg.vector_norm(layer.weight.double().transpose(0, 1).flatten(1), dim=1)
     weight, turns = layer.inputs.deviation * outgoing, torch.zeros(len(similar)).double()
     best, partner = similar.max(1)
     for turn in range(len(similar)):

@@ -3,8 +3,8 @@
 from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
-    "elements": "The {} % of the elements of each weight with the smallest |weight| x entropy of what it reads become zero.",
-    "units": "Of the hidden units of each feed-forward layer and the inner channels of each convolution, the {} % stay whose activation has the most entropy.",
+    "elements": "Of each weight, the {} % with the smallest |weight| x entropy of the input become zero.",
+    "units": "Of each layer's hidden units (channels of convolutions), the {} % stay with the most entropy x norm of outgoing weights.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}
 """Least share of the weights that is made smaller."""
@@ -31,7 +31,7 @@ def _kept(granularity: str, percent: int) -> Variant:
 CARD = MethodCard(
     name="entropy_pruning",
     title="Entropy pruning",
-    summary="TODO",
+    summary="Removes units with little entropy on calibration items, or elements that read such units. No fine-tuning.",
     family="pruning",
     stage="module",
     division="calibration",

@@ -1,4 +1,8 @@
-"""First-order Taylor pruning (1611.06440, 1906.10771) with a loss that needs no labels, see `suite.surgery.gradients`."""
+"""First-order Taylor pruning (1611.06440, 1906.10771) with a loss that needs no labels, see `suite.surgery.gradients`.
+
+Each element is judged alone: of the first convolution of an image tower, whose inputs are much alike and whose elements cancel each
+other, it removes too much.
+"""
 
 from collections.abc import Mapping
 

@@ -6,7 +6,7 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 def _variant(percent: int) -> Variant:
     return Variant(
         name=f"sparsity_{percent}",
-        summary=f"Of each weight, the {percent} % smallest elements become zero, and the others are reduced by as much as the largest of these.",
+        summary=f"Of each weight, the {percent} % smallest elements become zero; the others shrink by the largest of these.",
         parameters={"sparsity": percent / 100},
         claims=Claims(sparsity=percent / 100),
     )

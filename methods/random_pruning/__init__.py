@@ -4,8 +4,8 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
     "elements": "A random {} % of the elements of each weight become zero.",
-    "units": "Of the hidden units of each feed-forward layer and the inner channels of each convolution, a random {} % stay.",
-    "heads": "Of the heads of each attention whose number is no part of an output, a random {} % stay.",
+    "units": "Of each layer's hidden units (channels of convolutions), a random {} % stay.",
+    "heads": "Of the heads of each attention (unless outputs hold them), a random {} % stay.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}
 """Least share of the weights that is made smaller."""
@@ -40,7 +40,9 @@ CARD = MethodCard(
     dependencies=("torch", "torch-pruning"),
     parameters=(
         Parameter("granularity", str, "What goes: elements of weights, units, or attention heads.", choices=("elements", "units", "heads")),
-        Parameter("sparsity", float, "Share that goes: of each weight, each layer's units, each attention's heads.", low=0.01, high=0.99),
+        Parameter(
+            "sparsity", float, "Share that goes: of each weight, of each layer's units, of each attention's heads.", low=0.01, high=0.99
+        ),
     ),
     variants=(_elements(50), _elements(70), _kept("units", 75), _kept("heads", 75)),
 )

@@ -20,7 +20,7 @@ CARD = MethodCard(
     stage="module",
     division="calibration",
     paper="2306.11695",
-    dependencies=("torch",),
+    dependencies=("torch", "torch-pruning"),
     parameters=(Parameter("sparsity", float, "Share of the elements of each output feature that become zero.", low=0.01, high=0.99),),
     variants=tuple(_variant(percent) for percent in (50, 70)),
 )

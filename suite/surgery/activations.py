@@ -51,7 +51,10 @@ def outputs(module: nn.Module, arguments: Sequence[Tensor]) -> tuple[Tensor, ...
 
 
 class Statistic(Protocol):
-    """Accumulates what a layer is fed; made with the number of input features. `passes`: how often it has to see all calls."""
+    """Accumulates what a layer is fed; made with the number of input features. `passes`: how often it has to see all calls.
+
+    A call is one item, or one step of a decoder; its positions are tokens, or places of a plane.
+    """
 
     passes: int
 
@@ -113,29 +116,35 @@ class Covariance(Moments):
         return (self.covariance / torch.outer(spread, spread)).clamp(-1, 1)
 
 
-class Histogram:
-    """How often each feature falls into each of BINS equal bins between the smallest and the largest value of all features."""
+class Histogram(Moments):
+    """Besides, how often the mean of each feature over the positions of a call falls into each of BINS equal bins.
+
+    They lie between the smallest and the largest such mean of all features: one that hardly varies beside the others stays in a few.
+    """
 
     passes = 2
-    BINS = 256
+    BINS = 100
 
     def __init__(self, features: int) -> None:
-        self.low, self.high, self.counts = torch.inf, -torch.inf, torch.zeros(features, self.BINS).double()
+        super().__init__(features)
+        self.low, self.high, self.bins = torch.inf, -torch.inf, torch.zeros(features, self.BINS).double()
 
     def update(self, rows: Tensor, turn: int) -> None:
-        """As Statistic: the range first, then the counts."""
+        """As Statistic: moments and the range first, then the bins."""
+        means = rows.double().mean(0)
         if turn == 0:
-            self.low, self.high = min(self.low, float(rows.min())), max(self.high, float(rows.max()))
+            super().update(rows, turn)
+            self.low, self.high = min(self.low, float(means.min())), max(self.high, float(means.max()))
             return
-        width = (self.high - self.low) / self.BINS or 1.0
-        bins = ((rows - self.low) / width).long().clamp(0, self.BINS - 1)
-        self.counts.scatter_add_(1, bins.T, torch.ones(bins.T.shape).double())
+        places = ((means - self.low) / (self.high - self.low or 1.0) * self.BINS).long().clamp(0, self.BINS - 1)
+        self.bins[torch.arange(len(places)), places] += 1
 
     @property
     def entropy(self) -> Tensor:
         """Shannon's, in bits, float64 (features,): 0 for a constant, log2(BINS) for what is spread evenly."""
-        shares = self.counts / self.counts.sum(1, keepdim=True)
-        return -torch.special.xlogy(shares, shares).sum(1) / np.log(2)
+        shares = self.bins / self.bins.sum(1, keepdim=True)
+        bits: Tensor = -torch.special.xlogy(shares, shares).sum(1) / np.log(2)
+        return bits
 
 
 def features(layer: nn.Module) -> int:

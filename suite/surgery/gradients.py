@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from suite.contracts import NotApplicable
 from suite.surgery.activations import Calls, outputs
 
-DRAWS = 4
+DRAWS = 2
 """Random directions in the outputs of each call."""
 
 
@@ -28,10 +28,11 @@ class Sensitivity:
 def sensitivity(module: nn.Module, calls: Calls, layers: Mapping[str, nn.Module], seed: int) -> dict[str, Sensitivity]:
     """Layer name -> its Taylor terms (1611.06440, 1906.10771), for the layers that the outputs depend on.
 
-    The calibration split has no labels, so L is the projection of the outputs, each divided by its root mean square over all calls,
-    on a random Gaussian direction. The mean of (dL/dw)^2 over directions is the sum over outputs of (d output / dw)^2: the diagonal
-    of the Gauss-Newton matrix of the squared change of the outputs, and w^2 times it the saliency of Optimal Brain Damage (LeCun,
-    Denker and Solla, 1989) of a network at a minimum, which a network is of the distance to itself.
+    The calibration split has no labels, so L is the projection of the outputs on a random Gaussian direction; each output tensor is
+    divided by its root mean square over all calls and by the root of its number of elements, so that a large one (a cache) does not
+    decide alone. The mean of (dL/dw)^2 over directions is the sum over outputs of (d output / dw)^2: the diagonal of the Gauss-Newton
+    matrix of the squared change of the outputs, and w^2 times it twice the saliency of Optimal Brain Damage (LeCun, Denker and Solla,
+    1989) at a minimum, which a network is of the distance to itself.
     """
     generator = torch.Generator().manual_seed(seed)
     scales, weights = _scales(module, calls), {name: _weight(layer) for name, layer in layers.items()}
@@ -45,7 +46,7 @@ def sensitivity(module: nn.Module, calls: Calls, layers: Mapping[str, nn.Module]
         if not answers:
             raise NotApplicable("no gradient of its outputs reaches its weights")
         for draw in range(DRAWS):
-            directions = [torch.randn(answer.shape, generator=generator) for answer in answers]
+            directions = [torch.randn(answer.shape, generator=generator) / max(1, answer.numel()) ** 0.5 for answer in answers]
             slopes = torch.autograd.grad(answers, list(weights.values()), directions, retain_graph=draw < DRAWS - 1, allow_unused=True)
             for (name, weight), slope in zip(weights.items(), slopes, strict=True):
                 if slope is not None:

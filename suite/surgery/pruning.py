@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from suite.contracts import Context, NotApplicable, Value
-from suite.surgery.activations import example
+from suite.surgery.activations import example, outputs
 from suite.surgery.importance import Criterion, Layer, checked, observe
-from suite.surgery.structure import FINDERS, Group, without
+from suite.surgery.structure import FINDERS, Group, first_line, without
 
 
 def prune(
@@ -76,6 +76,11 @@ def _prune_groups(
 ) -> nn.Module:
     """Without the least important of each group: at least the share `sparsity`, but never the last."""
     arguments = example(context.components[component], context.seed)
+    try:
+        with torch.no_grad():
+            outputs(module, arguments)
+    except Exception as error:  # whatever a module raises on inputs that are not of its data
+        raise NotApplicable(f"it does not run on random inputs of its shapes ({type(error).__name__}: {first_line(error)})") from error
     groups = list(FINDERS[granularity](module, arguments))
     if not groups:
         raise NotApplicable(f"no {granularity} to prune")

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +62,13 @@ def _graph(module: nn.Module, arguments: Sequence[Tensor]) -> Any:
             return torch_pruning.DependencyGraph().build_dependency(
                 module.requires_grad_(True), tuple(arguments), output_transform=_differentiable
             )
-        except Exception as error:  # whatever a module raises on inputs that are not of its data, or the tracer on its operators
-            reason = " ".join(str(error).split())[:200]
-            raise NotApplicable(f"Torch-Pruning cannot trace it ({type(error).__name__}: {reason})") from error
+        except Exception as error:  # whatever the tracer raises on operators that it does not know
+            raise NotApplicable(f"Torch-Pruning cannot trace it ({type(error).__name__}: {first_line(error)})") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first."""
+    return (str(error).strip().splitlines() or [""])[0]
 
 
 def _differentiable(answer: Any) -> list[Tensor]:
@@ -77,20 +81,22 @@ def _goes_alone(group: Any, root: nn.Module) -> bool:
     for dependency, _ in group:
         target = dependency.target.module
         if isinstance(target, LAYERS):
-            depthwise = getattr(target, "groups", 1) == features(target) > 1
-            reads = "in_channels" in dependency.handler.__name__
-            if not (reads or depthwise or target is root) or (getattr(target, "groups", 1) > 1 and not depthwise):
+            groups = getattr(target, "groups", 1)
+            depthwise, reads = groups == features(target) > 1, "in_channels" in dependency.handler.__name__
+            if not (depthwise or (groups == 1 and (reads or target is root))):
                 return False
             readers += reads and not depthwise
-        elif isinstance(target, nn.Parameter | torch_pruning.ops._OutputOp):
-            return False
-        elif not isinstance(target, PASSED) and any(True for _ in target.parameters()):
+        elif isinstance(target, nn.Parameter | torch_pruning.ops._OutputOp) or not (isinstance(target, PASSED) or _is_bare(target)):
             return False
     return readers > 0
 
 
-def _unit_group(graph: Any, root: nn.Module, handler: Any, names: dict[nn.Module, str]) -> Group:
-    size, writers, readers = int(len(root.weight)), {}, {}  # type: ignore[arg-type]
+def _is_bare(target: nn.Module) -> bool:
+    return next(target.parameters(), None) is None
+
+
+def _unit_group(graph: Any, root: nn.Module, handler: Any, names: Mapping[Any, str]) -> Group:
+    size, writers, readers = len(root.weight), {}, {}  # type: ignore[arg-type]
     found = graph.get_pruning_group(root, handler, list(range(size)))
     for item in found.items:
         target = item.dep.target.module
@@ -180,11 +186,13 @@ def without(module: nn.Module, find: Finder, name: str, gone: list[int], argumen
     try:
         answers = outputs(smaller, arguments)
     except Exception as error:  # a forward with a literal size, for example
-        raise NotApplicable(f"without them {name!r} does not run") from error
+        raise NotApplicable(f"without some of them {name!r} does not run ({type(error).__name__}: {first_line(error)})") from error
     for answer, expected in zip(answers, wanted, strict=True):
         if answer.shape != expected.shape:
-            raise NotApplicable(f"without them of {name!r} an output has the shape {tuple(answer.shape)}, not {tuple(expected.shape)}")
+            raise NotApplicable(
+                f"without some of them an output of {name!r} has the shape {tuple(answer.shape)}, not {tuple(expected.shape)}"
+            )
         scale = PARITY * max(1e-30, float(expected.double().abs().max())) if expected.numel() else 0.0
         if not torch.allclose(answer.double(), expected.double(), rtol=0, atol=scale):
-            raise NotApplicable(f"without them {name!r} does not answer as if nothing read them")
+            raise NotApplicable(f"without some of them {name!r} does not answer as if nothing read them")
     return smaller
