@@ -3,11 +3,11 @@
 from suite.contracts import Claims, MethodCard, Parameter, Value, Variant
 
 _SHORT = {"keep": 1.0, "drop": 1}
-_NARROW = {"keep": 0.4, "drop": 0}
+_NARROW = {"keep": 0.6, "drop": 0}
 _TAUGHT = {"alpha": 1.0, "beta": 1.0, "temperature": 2.0, "labels": 1.0}
 _ALONE = {"alpha": 0.0, "beta": 0.0, "temperature": 2.0, "labels": 1.0}
 _PACE: dict[str, Value] = {"steps": 250, "rate": 5e-4, "schedule": "cosine"}
-_NARROWER = Claims(layers=("MatMul", "Gemm", "Conv"), parameters=0.6, coverage=0.2)
+_NARROWER = Claims(layers=("MatMul", "Gemm", "Conv"), parameters=0.6, coverage=0.15)
 
 CARD = MethodCard(
     name="distillation",
@@ -19,7 +19,13 @@ CARD = MethodCard(
     paper="1503.02531",
     dependencies=("torch", "torch-pruning"),
     parameters=(
-        Parameter("keep", float, "Share of the inner units and channels that the student has; 1: all.", low=0.05, high=1.0),
+        Parameter(
+            "keep",
+            float,
+            "Share of the inner units and channels that the student has, those that the outputs depend on most; 1: all.",
+            low=0.05,
+            high=1.0,
+        ),
         Parameter("drop", int, "Blocks that it has not, of each component with more: those that change least.", low=0, high=64),
         Parameter("alpha", float, "Weight of the mean squared error of features, in units of the teacher's.", low=0.0, high=1e3),
         Parameter("beta", float, "Weight of the Kullback-Leibler divergence from the teacher's softened answers.", low=0.0, high=1e3),
@@ -32,7 +38,7 @@ CARD = MethodCard(
     variants=(
         Variant(
             name="narrower",
-            summary="40 % of the inner units and channels stay; taught by features, answers and labels.",
+            summary="60 % of the inner units and channels stay; taught by features, answers and labels.",
             parameters={**_NARROW, **_TAUGHT, **_PACE},
             claims=_NARROWER,
         ),

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from suite.contracts import Context, NotApplicable, Value
 from suite.surgery.blocks import shallower
-from suite.surgery.importance import Criterion
 from suite.surgery.pruning import prune
+from suite.surgery.taylor import TAYLOR
 from suite.surgery.tuning import distance, divergence, fit
 
 ITEMS = 64
@@ -20,7 +20,7 @@ Parts = Mapping[str, nn.Module]
 
 
 def student(parts: Parts, keep: float, drop: int, context: Context) -> dict[str, nn.Module]:
-    """Copies of the parts with fewer blocks, then with the inner units of greatest magnitude alone.
+    """Copies of the parts with fewer blocks, then with the inner units alone that the outputs depend on most.
 
     A part with nothing to cut stays as it is. Raises NotApplicable if nothing can be cut where something was to be.
     """
@@ -33,8 +33,7 @@ def student(parts: Parts, keep: float, drop: int, context: Context) -> dict[str,
         if not any(found.values()):
             raise NotApplicable(f"there is no row of two or more blocks in {', '.join(parts)}")
     if keep < 1:
-        magnitude: Criterion[None] = Criterion(elements=lambda layer: layer.weight.abs())
-        cut = prune(cut, {"granularity": "units", "sparsity": 1 - keep}, context, magnitude)
+        cut = prune(cut, {"granularity": "units", "sparsity": 1 - keep}, context, TAYLOR)
     return cut
 
 

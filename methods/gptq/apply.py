@@ -7,8 +7,8 @@ import onnx
 
 from suite.contracts import Context, NotApplicable, Value
 from suite.graph import Array
-from suite.surgery.probe import Probe, calibration
 from suite.surgery.grids import Grid, Quantized, matrices, store, with_matmuls
+from suite.surgery.probe import Probe, calibration
 
 BATCH = 128
 """Inputs that are rounded before what is left of the weight is updated: the same result as one by one, in fewer passes over memory."""

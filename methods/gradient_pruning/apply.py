@@ -6,25 +6,13 @@ other, it removes too much.
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
 from suite.contracts import Context, Value
-from suite.surgery.importance import Criterion, Layer
 from suite.surgery.pruning import prune
-
-
-def elements(layer: Layer[None]) -> Tensor:
-    """(w dL/dw)^2, the mean over calibration calls."""
-    assert layer.gradient is not None
-    return layer.gradient.elements
-
-
-def units(layer: Layer[None]) -> Tensor:
-    """The same for a gate on each unit: (sum of w dL/dw over its outgoing weights)^2, the group contribution of 1906.10771."""
-    assert layer.gradient is not None
-    return layer.gradient.units
+from suite.surgery.taylor import TAYLOR
 
 
 def apply(parts: Mapping[str, nn.Module], parameters: Mapping[str, Value], context: Context) -> dict[str, nn.Module]:
     """Removes what the outputs change least with, to first order."""
-    return prune(parts, parameters, context, Criterion(elements=elements, units=units, gradients=True))
+    return prune(parts, parameters, context, TAYLOR)

@@ -9,8 +9,8 @@ import onnx
 
 from suite.contracts import Context, NotApplicable, Value
 from suite.graph import Array
-from suite.surgery.probe import Probe, calibration
 from suite.surgery.grids import Grid, Quantized, matrices, round_to_nearest, store, with_matmuls
+from suite.surgery.probe import Probe, calibration
 
 WIDTHS = (4, 8)
 BINS = 20_000

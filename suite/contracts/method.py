@@ -45,9 +45,10 @@ class Claims:
 
     layers: the operators whose weights it works on; the claims are about these weights, and about the components that have some.
     weight_bits: stored width of at least `coverage` of these weights, in each component. mean_bits: their width on average, over all
-    components together, scales and zero points not counted. sparsity: share of zeros in them.
-    parameters: what is left of those that are made smaller, as a share of what they had; they are at least `coverage` of all of
-    them. cache_bits: stored width of every cache of the components that have one. operators: ONNX operators that must be there, in every component that has the layers which they stand for.
+    components together, scales and zero points not counted. sparsity: share of zeros in them. parameters: what is left of those that
+    are made smaller, as a share of what they had; they are at least `coverage` of all of them. cache_bits: stored width of every cache
+    of the components that have one. operators: ONNX operators that must be there, in every component that has the layers which they
+    stand for.
     """
 
     layers: tuple[str, ...] = ("MatMul", "Gemm", "Conv")
