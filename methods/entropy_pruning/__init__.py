@@ -4,7 +4,7 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
     "elements": "Of each weight, the {} % with the smallest |weight| x entropy of the input become zero.",
-    "units": "Of each layer's hidden units (channels of convolutions), the {} % stay with the most entropy x norm of outgoing weights.",
+    "units": "Of hidden units and channels, the {} % stay with the most entropy x outgoing weights; the others become their mean.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}
 """Least share of the weights that is made smaller."""

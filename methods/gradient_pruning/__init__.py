@@ -4,8 +4,8 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 
 _SUMMARIES = {
     "elements": "The {} % of the elements of each weight with the smallest (weight x gradient)^2 become zero.",
-    "units": "Of each layer's hidden units (channels of convolutions), the {} % stay that the outputs are most sensitive to.",
-    "heads": "Of the heads of each attention (unless outputs hold them), the {} % stay that the outputs are most sensitive to.",
+    "units": "Of hidden units and channels of convolutions, the {} % stay that outputs depend on; the others become their mean.",
+    "heads": "Of attention heads (unless outputs hold them), the {} % stay that outputs depend on; the others become their mean.",
 }
 _COVERAGE = {"units": 0.2, "heads": 0.05}
 """Least share of the weights that is made smaller."""
