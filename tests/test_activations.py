@@ -11,7 +11,8 @@ from torch import nn
 
 from suite.contracts import Component, Context, NotApplicable, Tensor
 from suite.surgery import gradients
-from suite.surgery.activations import Calls, Covariance, Histogram, Moments, example, watch
+from suite.surgery.activations import Calls, Covariance, Histogram, Moments, watch
+from suite.surgery.calls import example
 from suite.surgery.gradients import sensitivity
 from suite.surgery.importance import Criterion, layers, observe
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from methods.layer_drop.apply import apply
 from suite.contracts import Component, Context, Tensor
-from suite.surgery.blocks import arguments, influence, series
+from suite.surgery.blocks import influence, series
+from suite.surgery.calls import arguments
 
 PLANE = Component("vision", "vision", (Tensor("x", "float32", ("batch", 3, 8, 8)),), (Tensor("y", "float32", ("batch", 8, 4, 4)),))
 

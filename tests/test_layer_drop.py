@@ -19,7 +19,8 @@ from suite.contracts import Component, Context, NotApplicable, Tensor
 from suite.export import export
 from suite.models.layers import Block
 from suite.models.scene_captioner.network import CausalBlock
-from suite.surgery.blocks import arguments, chosen, influence, opened, series
+from suite.surgery.blocks import chosen, influence, opened, series
+from suite.surgery.calls import arguments
 
 TOKENS = Component(
     "text",

@@ -18,7 +18,7 @@ from methods.token_dropping.apply import steps as dropping
 from methods.token_merging import CARD as MERGING
 from methods.token_merging.apply import Merging, matching
 from methods.token_merging.apply import steps as merging
-from suite.audit import check_claims
+from suite.claims import check_claims
 from suite.contracts import Component, Context, NotApplicable, Tensor
 from suite.export import export
 from suite.models.layers import VisionTransformer

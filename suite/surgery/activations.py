@@ -1,7 +1,7 @@
 """What the layers of a component see on the calibration split, as running statistics: no activation is kept after its call."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.contracts import Component, Context
+from suite.contracts import Context
+from suite.surgery.calls import arguments
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """The layers with a weight of shape (outputs, inputs, ...) that become MatMul, Gemm or Conv."""
@@ -25,29 +26,11 @@ class Calls:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """One tuple of tensors a call, batch size 1. Raises ValueError if there is no call."""
-        inputs, feed = self.context.components[self.component].inputs, None
+        component, feed = self.context.components[self.component], None
         for feed in self.context.feeds(self.component):
-            yield tuple(torch.from_numpy(np.array(feed[tensor.name])) for tensor in inputs)
+            yield arguments(component, feed)
         if feed is None:
             raise ValueError(f"the component {self.component!r} is fed nothing on the calibration split, so nothing can be measured in it")
-
-
-def example(component: Component, seed: int) -> tuple[Tensor, ...]:
-    """Arguments of a component's forward that need no data: Gaussian numbers, index 0, every named length from 2 up, batch of 2."""
-    generator = torch.Generator().manual_seed(seed)
-    names = dict.fromkeys(size for tensor in component.inputs for size in tensor.shape if isinstance(size, str))
-    lengths = {name: place for place, name in enumerate(sorted(names, key=lambda name: name != "batch"), 2)}
-    shapes = [tuple(lengths[size] if isinstance(size, str) else size for size in tensor.shape) for tensor in component.inputs]
-    return tuple(
-        torch.randn(shape, generator=generator) if tensor.dtype == "float32" else torch.zeros(shape, dtype=torch.int64)
-        for tensor, shape in zip(component.inputs, shapes, strict=True)
-    )
-
-
-def outputs(module: nn.Module, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """What a module answers, always as a tuple."""
-    answer = module(*arguments)
-    return tuple(answer) if isinstance(answer, tuple | list) else (answer,)
 
 
 class Statistic(Protocol):

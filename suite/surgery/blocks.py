@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from suite.contracts import Component, NotApplicable
-
-Array = np.ndarray[Any, np.dtype[Any]]
-Arrays = Mapping[str, Array]
+from suite.surgery.calls import Arrays, arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +32,6 @@ class Call:
 def state(given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
     """The first argument of a call, by place or by name; None if there is none."""
     return next(iter((*given, *named.values())), None)
-
-
-def arguments(component: Component, call: Arrays) -> tuple[Tensor, ...]:
-    """The inputs of a component for its module's forward: tensors of their own, in the card's order."""
-    return tuple(torch.from_numpy(np.array(call[tensor.name])) for tensor in component.inputs)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from suite.contracts import NotApplicable
-from suite.surgery.activations import Calls, outputs
+from suite.surgery.activations import Calls
+from suite.surgery.calls import outputs
 
 DRAWS = 2
 """Random directions in the outputs of each call."""

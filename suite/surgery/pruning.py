@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.contracts import Context, NotApplicable, Value
-from suite.surgery.activations import example, outputs
+from suite.surgery.calls import example, outputs
 from suite.surgery.importance import Criterion, Layer, checked, observe
 from suite.surgery.structure import FINDERS, Group, first_line, without
 

@@ -11,7 +11,8 @@ import torch_pruning
 from torch import Tensor, nn
 
 from suite.contracts import NotApplicable
-from suite.surgery.activations import LAYERS, features, outputs
+from suite.surgery.activations import LAYERS, features
+from suite.surgery.calls import outputs
 
 PASSED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.PReLU)
 """Layers with parameters that treat each unit on its own."""

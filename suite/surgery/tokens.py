@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from suite.contracts import Component, NotApplicable
 from suite.surgery.attention import Attention, agrees, read
 from suite.surgery.blocks import Call, Passed, opened, series, state, watched
+from suite.surgery.calls import example
 
 CLASS_TOKENS = frozenset({"cls_token", "class_token", "class_embedding", "cls"})
 """Names of a parameter that says that the first token is not a place of the image but stands for all of it: it is left alone."""
@@ -180,17 +181,13 @@ def _replace(module: nn.Module, row: Sequence[tuple[str, Call]], steps: Sequence
     return result
 
 
-def example(component: Component, seed: int) -> tuple[Tensor, ...]:
-    """Random inputs of a component, two of each: it needs no data. Raises NotApplicable if a length other than the batch may differ."""
-    generator, given = torch.Generator().manual_seed(seed), []
+def _settled(component: Component) -> Component:
+    """The component. Raises NotApplicable if a length other than the batch may differ."""
     for tensor in component.inputs:
         open_ended = [size for size in tensor.shape if isinstance(size, str) and size != "batch"]
         if open_ended:
             raise NotApplicable(f"the length {open_ended[0]!r} of {component.name!r} differs from call to call, and so may its tokens")
-        shape = [2 if isinstance(size, str) else size for size in tensor.shape]
-        whole = tensor.dtype == "int64"
-        given.append(torch.zeros(shape, dtype=torch.int64) if whole else torch.randn(shape, generator=generator))
-    return tuple(given)
+    return component
 
 
 @torch.no_grad()
@@ -199,7 +196,7 @@ def shorten(module: nn.Module, component: Component, seed: int, keep: float, mak
 
     Raises NotApplicable with the reason, and ValueError for a module whose answer is not finite to begin with.
     """
-    module, given = opened(module), example(component, seed)
+    module, given = opened(module), example(_settled(component), seed)
     wanted = module(*given)
     if not all(bool(found.isfinite().all()) for found in (wanted if isinstance(wanted, tuple | list) else (wanted,))):
         raise ValueError(f"the uncompressed {component.name!r} gives NaN or infinity for random inputs")
