@@ -21,7 +21,7 @@ PROTOCOL = 2
 class PlannedCell:
     """A cell, its content key, the claims of each recipe step, and why it cannot be done (None: it can).
 
-    file: the name of the file that the model is, if it is one of the user's own.
+    file, recipe_file: the names of the files that the model and the recipe are, if they are the user's own.
     """
 
     cell: Cell
@@ -29,6 +29,7 @@ class PlannedCell:
     claims: tuple[Claims, ...]
     skip: Skip | None
     file: str | None = None
+    recipe_file: str | None = None
 
     @property
     def title(self) -> str:
@@ -38,7 +39,8 @@ class PlannedCell:
     def command(self) -> str:
         """What measures this very cell again."""
         cell = self.cell
-        where = f" --targets {cell.target} --tier {cell.tier}" + (f" --test-seed {cell.test_seed}" if cell.test_seed else "")
+        recipe = f" --recipe {self.recipe_file}" if self.recipe_file else ""
+        where = f"{recipe} --targets {cell.target} --tier {cell.tier}" + (f" --test-seed {cell.test_seed}" if cell.test_seed else "")
         if cell.component:
             return f"squeezemark sensitivity {self.file or cell.model} --methods {cell.method}/{cell.variant}{where}"
         model = f"--model {self.file}" if self.file else f"--models {cell.model}"
@@ -143,7 +145,8 @@ class _Planner:
             yield self._planned(cell, [claims for _, claims in steps], whole.skip)
 
     def _planned(self, cell: Cell, claims: Iterable[Claims], skip: Skip | None) -> PlannedCell:
-        return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip, file=self.registry.files.get(cell.model))
+        files = {"file": self.registry.files.get(cell.model), "recipe_file": self.registry.recipe_files.get(cell.method)}
+        return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip, **files)
 
     def _step(self, model: ModelCard, target: TargetCard, step: Step) -> tuple[RecipeStep, Claims, Skip | None]:
         card: MethodCard = self.registry.find("method", step.method)  # type: ignore[assignment]

@@ -33,7 +33,8 @@ Probe = Callable[[], Skip | None]
 class Registry:
     """Every plug-in that was found.
 
-    sources: the content hash of each plug-in, by (kind, name). files: the names of the files that models of the user's own are.
+    sources: the content hash of each plug-in, by (kind, name). files, recipe_files: the names of the files that models and recipes of
+    the user's own are.
     """
 
     models: Mapping[str, ModelCard] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Registry:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     sources: Mapping[tuple[str, str], str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    recipe_files: Mapping[str, str] = field(default_factory=dict)
     broken: tuple[PlugInError, ...] = ()
 
     def cards(self, kind: str) -> Mapping[str, Card]:
@@ -122,7 +124,8 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
         except PlugInError as error:
             cards[kind].pop(name, None)
             broken.append(error)
-    for file in [*recipes.files(importlib.import_module(PACKAGES["method"]).__path__), *recipes.named(recipe_files)]:
+    own = list(recipes.named(recipe_files))
+    for file in [*recipes.files(importlib.import_module(PACKAGES["method"]).__path__), *own]:
         try:
             if ("method", file.stem) in sources:
                 raise PlugInError("method", file.stem, f"two of that name were found, one of them {file}; rename one of them")
@@ -139,6 +142,7 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
         supports={n: _asked(m.supports) for (kind, n), m in modules.items() if kind == "method" and hasattr(m, "supports")},
         probes={n: _asked(m.probe) for (kind, n), m in modules.items() if kind == "target" and n in cards["target"]},
         sources=sources,
+        recipe_files={file.stem: file.name for file in own},
         files={name: file.name for name, file in plugins.single_files(PACKAGES["model"]).items()},
         broken=tuple(broken),
     )

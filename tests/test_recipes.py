@@ -135,6 +135,9 @@ def test_a_recipe_file_runs_like_one_that_ships(squeezemark, tmp_path, work):
     records = {record.cell.method: record for record in Store(tmp_path / "results").records()}
     assert set(records) == {"baseline_fp32", "thin_int8"}
     assert [step.components for step in records["thin_int8"].cell.recipe] == [("vision", "text"), ("text",)]
+    assert records["thin_int8"].provenance.command.startswith(
+        "squeezemark run --models tiny_matcher --methods baseline_fp32,thin_int8/one --recipe thin_int8.toml --targets"
+    )
     operators = {name: part.operators for name, part in records["thin_int8"].artifact.parts.items()}
     assert "MatMulInteger" in operators["text"]
     assert "MatMulInteger" not in operators["vision"]
