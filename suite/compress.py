@@ -67,6 +67,11 @@ class Lessons:
             self.tutors[number] = Tutor(self.card, budget, state, self.progress)
         return self.tutors[number]
 
+    @property
+    def earlier_s(self) -> float:
+        """Seconds that runs took which were killed while they trained."""
+        return sum(tutor.spent_s for tutor in self.tutors.values())
+
     def used(self) -> dict[str, int]:
         """Steps and items of all of them."""
         known = self.tutors.values()
@@ -190,7 +195,11 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
         progress(done, len(steps), f"{step.method}/{step.variant}")
         workshop.apply(step, importlib.import_module(f"methods.{step.method}").CARD, done)
     files = workshop.save(out)
-    cost = {"seconds": time.perf_counter() - start, "peak_bytes": peak_bytes(), "items": max(calibration.used.values(), default=0)}
+    cost = {
+        "seconds": time.perf_counter() - start + lessons.earlier_s,
+        "peak_bytes": peak_bytes(),
+        "items": max(calibration.used.values(), default=0),
+    }
     cost |= lessons.used()
     progress(len(steps), len(steps), "checking the artifact")
     return audit(job, card, steps, files, baseline) | {"cost": cost}

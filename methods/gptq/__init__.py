@@ -14,7 +14,7 @@ def _variant(bits: int, summary: str) -> Variant:
 
 CARD = MethodCard(
     name="gptq",
-    title="GPTQ",
+    title="GPTQ rounding",
     summary="The grid of round-to-nearest, but each MatMul and Gemm is rounded so that its outputs on calibration items change less.",
     family="quantization",
     stage="graph",

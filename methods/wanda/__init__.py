@@ -14,7 +14,7 @@ def _variant(percent: int) -> Variant:
 
 CARD = MethodCard(
     name="wanda",
-    title="Wanda",
+    title="Wanda pruning",
     summary="Zeroes the elements with the smallest product of magnitude and norm of the activation that they read. No fine-tuning.",
     family="pruning",
     stage="module",
