@@ -32,13 +32,13 @@ def judged(site_records: Store) -> dict[str, Judgement]:
 
 def test_the_page_says_what_the_rules_say(leaderboard: Path, judged: dict[str, Judgement]) -> None:
     page = Page(leaderboard / "findings.html")
-    words = {"holds": "✓ holds", "fails": "✗ does not hold", "open": "≈ cannot be told", "missing": "– not measured"}
+    words = {"holds": "✓ holds", "fails": "✗ does not hold", "open": "≈ cannot be told", "missing": "– nothing to compare"}
     overview = page.source.partition("</table>")[0]
     for judgement in judged.values():
         row = re.search(rf'href="#{judgement.known.id}">.*?</tr>', overview, re.DOTALL)
         assert row is not None
         told = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", row[0]))
-        assert re.findall("✓ holds|✗ does not hold|≈ cannot be told|– not measured", told) == [
+        assert re.findall("✓ holds|✗ does not hold|≈ cannot be told|– nothing to compare", told) == [
             words[verdict.state] for verdict in judgement.verdicts
         ]
         assert judgement.known.sentence in page.words
@@ -78,7 +78,7 @@ def test_a_result_that_does_not_hold_has_its_reason_beside_it(tmp_path: Path, mo
         path.unlink()
     publish(store, tmp_path / "site")
     page = Page(tmp_path / "site/findings.html")
-    assert "Does not hold on 1; not measured on 1 of 2 models." in page.words
+    assert "Does not hold on 1; nothing to compare on 1 of 2 models." in page.words
     assert "Why: <b>because</b>" in page.words
     assert "not shown" not in page.words
     assert "magnitude_pruning/global_50 has not been measured" in page.words
