@@ -111,12 +111,13 @@ class Tutor:
             ) from error
 
     def save(self, step: int, tensors: "Tensors") -> None:
-        from safetensors.torch import save_file
+        from safetensors import torch as safetensors
 
         notes = {"step": str(step), "items": str(self.items), "seconds": str(self.seconds)}
         self.state.parent.mkdir(parents=True, exist_ok=True)
         part = self.state.with_suffix(".part")
-        save_file({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, part, notes)
+        # Written by Python, whose error a full disk is told by; the library's own error hides what it was.
+        part.write_bytes(safetensors.save({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, notes))
         os.replace(part, self.state)
 
     def saved(self) -> "tuple[int, Tensors] | None":

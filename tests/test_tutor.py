@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from torch import nn
 from suite import registry as registries
 from suite.config import Budget
 from suite.errors import CellFailed
+from suite.protocol import NO_SPACE, _explain
 from suite.store import Store
 from suite.surgery.tuning import distance, divergence, factor, fit
 from suite.tutor import Tutor, school
@@ -106,6 +108,16 @@ def test_a_state_that_is_cut_short_is_thrown_away(tutor):
     teacher = tutor()
     teacher.state.write_bytes(b"\x10\0\0\0\0\0\0\0{")
     assert teacher.saved() is None
+    assert not teacher.state.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to here")
+def test_a_full_disk_ends_the_run_and_is_no_fault_of_the_method(tutor):
+    teacher = tutor()
+    teacher.state.with_suffix(".part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        teacher.save(50, {"weight": torch.zeros(9)})
+    assert _explain(caught.value, "compress_failed")[0] == NO_SPACE
     assert not teacher.state.exists()
 
 
