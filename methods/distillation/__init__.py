@@ -3,11 +3,16 @@
 from suite.contracts import Claims, MethodCard, Parameter, Value, Variant
 
 _SHORT = {"keep": 1.0, "drop": 1}
-_NARROW = {"keep": 0.6, "drop": 0}
-_TAUGHT = {"alpha": 1.0, "beta": 1.0, "temperature": 2.0, "labels": 1.0}
+_NARROW = {"keep": 0.3, "drop": 0}
+_TAUGHT = {"alpha": 10.0, "beta": 1.0, "temperature": 2.0, "labels": 1.0}
 _ALONE = {"alpha": 0.0, "beta": 0.0, "temperature": 2.0, "labels": 1.0}
 _PACE: dict[str, Value] = {"steps": 250, "rate": 5e-4, "schedule": "cosine"}
-_NARROWER = Claims(layers=("MatMul", "Gemm", "Conv"), parameters=0.6, coverage=0.15)
+
+
+def _left(share: float) -> Claims:
+    """What a student with that share of the inner units has of the weights that lose some."""
+    return Claims(layers=("MatMul", "Gemm", "Conv"), parameters=share, coverage=0.15)
+
 
 CARD = MethodCard(
     name="distillation",
@@ -38,20 +43,27 @@ CARD = MethodCard(
     variants=(
         Variant(
             name="narrower",
-            summary="60 % of the inner units and channels stay; taught by features, answers and labels.",
+            summary="30 % of the inner units and channels stay; taught by features, answers and labels.",
             parameters={**_NARROW, **_TAUGHT, **_PACE},
-            claims=_NARROWER,
+            claims=_left(0.3),
         ),
         Variant(
             name="narrower_no_teacher",
             summary="The control: the same student, trained as long on labels alone.",
             parameters={**_NARROW, **_ALONE, **_PACE},
-            claims=_NARROWER,
+            claims=_left(0.3),
         ),
         Variant(
             name="shallower",
             summary="One block fewer in every component that has several; taught by features, answers and labels.",
             parameters={**_SHORT, **_TAUGHT, **_PACE},
+        ),
+        Variant(
+            name="student_60",
+            summary="60 % of the inner units and channels stay; taught by features, answers and labels, to be quantized afterwards.",
+            parameters={"keep": 0.6, "drop": 0, **_TAUGHT, **_PACE},
+            claims=_left(0.6),
+            step_only=True,
         ),
         Variant(
             name="as_it_is",
