@@ -184,12 +184,6 @@ def test_where_it_hurts_is_published_for_every_model():
         assert {component for _, component in alone[model]} == {component.name for component in card.components}
 
 
-def _waiting(model: str, method: str) -> bool:
-    """What has not been measured yet: training on glyph_clip, and on the captioner whatever came after its first records."""
-    trains = registry.discover().methods[method].division == "training"
-    return (model == "glyph_clip" and trains) or (model == "scene_captioner" and method not in ALONE | {"baseline_fp32"})
-
-
 def test_the_published_records_are_one_clean_set():
     records = list(PUBLISHED.records())
     assert PUBLISHED.broken() == ()
@@ -200,21 +194,30 @@ def test_the_published_records_are_one_clean_set():
     assert {record.provenance.git_dirty for record in records} == {False}
 
 
-def test_every_variant_is_published_but_for_what_is_said_to_wait():
+def test_every_variant_of_every_method_is_published_for_every_model():
     wholes = {
         (record.cell.model, record.cell.method, record.cell.variant) for record in PUBLISHED.records() if record.cell.component is None
     }
     planned = plan(Config(tier="full", models=tuple(MODELS)), registry.discover(), "", {})
     wanted = {(found.cell.model, found.cell.method, found.cell.variant) for found in planned.cells}
-    assert wholes == {(model, method, variant) for model, method, variant in wanted if not _waiting(model, method)}
+    assert wholes == wanted
 
 
 def test_known_results_reappear_in_the_published_records():
     accuracy = {key: record.accuracy.metrics[record.accuracy.metric].value for key, record in _published().items()}
-    for model in ("glyph_clip", "scene_vqa"):
+    for model in ("glyph_clip", "scene_vqa", "scene_captioner"):
         for method in ("gradient_pruning", "entropy_pruning", "correlation_pruning", "wanda"):
-            assert accuracy[model, f"{method}/elements_50"] > accuracy[model, "random_pruning/elements_50"] + 0.1
+            assert accuracy[model, f"{method}/elements_50"] > accuracy[model, "random_pruning/elements_50"] + 0.02
         for keep in ("keep_75", "keep_50"):
             assert accuracy[model, f"token_merging/{keep}"] > accuracy[model, f"token_dropping/{keep}"]
         assert accuracy[model, "gptq/int3_block_32"] >= accuracy[model, "int3_rtn/block_32"]
         assert abs(accuracy[model, "fp16/fp16"] - accuracy[model, "baseline_fp32/fp32"]) < 0.005
+        assert accuracy[model, "distillation/narrower"] > accuracy[model, "distillation/narrower_no_teacher"] + 0.02
+
+
+def test_a_captioner_that_has_collapsed_is_slow_because_it_writes_more():
+    """Zeros make no difference to a dense runtime; answers that do not end do."""
+    latency = _published()["scene_captioner", "random_pruning/elements_50"].latency
+    assert latency.speed_up.high < 0.9
+    assert latency.tokens.artifact.tokens > 1.4 * latency.tokens.baseline.tokens
+    assert latency.tokens.inter_token_speed_up.low > 0.98
