@@ -162,15 +162,17 @@ KNOWN = (
     ),
 )
 
+_FOUR_BITS = (
+    "Most weights of this model are those of linear layers, and four bits alone store them in less than the pruned network takes in eight, "
+    "and lose nothing; the few steps of training do not give the student back all that was pruned."
+)
+
 NOTES: Mapping[tuple[str, str], str] = {
     ("global", "glyph_clip"): (
         "The export folds the batch normalization of the image embedding into the last projection, whose weights become much smaller than "
         "those of every other layer. One threshold for the whole model removes almost all of them, and the images can no longer be told "
         "apart. If that layer alone keeps a share of its own, the order is as published."
     ),
-    ("chain", "scene_vqa"): (
-        "Four bits alone store this model in less than the pruned network takes in eight, and lose nothing; the few steps of training "
-        "do not give the student back all that was pruned."
-    ),
+    **dict.fromkeys((("chain", model) for model in ("glyph_clip", "scene_captioner", "scene_vqa")), _FOUR_BITS),
 }
 """Why a result does not reappear, by its id and model: words, never numbers. Shown only where the verdict is that it does not hold."""
