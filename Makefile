@@ -7,10 +7,10 @@ RESULTS ?= results
 SITE ?= build/site
 TIER ?= quick
 
-.PHONY: help leaderboard site test check bench clean
+.PHONY: help leaderboard site test test-emulated check bench clean
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 leaderboard: $(VENV)/run.done  ## measure on this machine what is not recorded yet, and build the site
 	@status=0; $(BIN)/squeezemark run --tier $(TIER) --results $(RESULTS) || status=$$?; \
@@ -24,6 +24,10 @@ site: $(VENV)/run.done  ## build the published site from the records in site/res
 test: $(VENV)/test.done  ## lint, types and every test
 	@scripts/check
 	@scripts/test
+
+test-emulated: $(VENV)/test.done  ## emulated processors: makes their environments (apt-get, no root), then one model on each
+	@for name in x86-emulated arm-emulated; do $(BIN)/squeezemark env list | grep -q "^$$name *its environment is not there" && $(BIN)/squeezemark env create $$name || true; done
+	@SQUEEZEMARK_EMULATED=1 scripts/test tests/test_emulation.py
 
 check: $(VENV)/test.done  ## lint and types alone
 	@scripts/check

@@ -113,7 +113,16 @@ def _method_lines(card: MethodCard) -> list[str]:
 def _target_lines(card: TargetCard) -> list[str]:
     settings = ", ".join(f"{name}={value}" for name, value in card.settings.items())
     facts = [card.title, "", card.summary, "", f"device    {card.device}", f"runtime   {card.runtime}"]
-    return [*facts, f"formats   {', '.join(card.formats)}", f"settings  {settings}"]
+    facts += [f"formats   {', '.join(card.formats)}", f"computes  in {', '.join(card.precisions)}", f"settings  {settings}"]
+    if card.instruction_sets:
+        facts.append(f"kernels   decided by {', '.join(card.instruction_sets)}")
+    if card.reference:
+        facts.append(f"beside    {card.reference}, the reference target of its device")
+    if card.environment:
+        facts.append(f"worker    in the environment {card.environment} (squeezemark env create {card.environment})")
+    if not card.ranks_latency:
+        facts.append("latency   not measured: it is emulated")
+    return facts
 
 
 def train(registry: Registry, name: str, out: Path | None, advance: Advance) -> tuple[Path, dict[str, float]]:

@@ -43,7 +43,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """One run. Empty tuples mean everything that is registered; a method may be narrowed to `method/variant`.
 
     model_files, recipe_files: models and recipes in one file each, as `--model` and `--recipe` give them. one_component: compress one
-    component at a time, and do not time it.
+    component at a time, and do not time it. host, host_python, ssh_options: another machine that measures, as ssh knows it, the Python
+    there, and more options of ssh.
     """
 
     models: tuple[str, ...] = ()
@@ -56,6 +57,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     plugins: tuple[str, ...] = ()
     model_files: tuple[str, ...] = ()
     recipe_files: tuple[str, ...] = ()
+    host: str = ""
+    host_python: str = ""
+    ssh_options: tuple[str, ...] = ()
     one_component: bool = False
     retry_failed: bool = False
     limits: Limits = Limits()

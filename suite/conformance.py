@@ -8,6 +8,7 @@ from typing import get_args
 import msgspec
 
 from suite import arrays, evaluate
+from suite.cards import PLAIN_NAME
 from suite.config import Config
 from suite.contracts import Component, Modality, ModelCard
 from suite.errors import CellFailed
@@ -15,7 +16,7 @@ from suite.executors import local
 from suite.findings import Finding
 from suite.metrics import METRICS, find
 from suite.plugins import Part, model_part
-from suite.registry import PLAIN_NAME, Registry
+from suite.registry import Registry
 from suite.workspace import Workspace
 
 ITEMS = 300
@@ -136,17 +137,17 @@ def _examined(workspace: Workspace, name: str) -> tuple[list[Finding], int]:
 
 def _deployed(workspace: Workspace, card: ModelCard, registry: Registry, items: int) -> Iterator[Finding]:
     """The exported model in the light worker, as a run evaluates it."""
-    target = next((target for name, target in registry.targets.items() if registry.probes[name]() is None), None)
-    if target is None:
-        yield Finding("light worker", "skipped", "no target runs on this machine; squeezemark doctor says why")
+    if not registry.native():
+        yield Finding("light worker", "skipped", "no reference target runs on this machine; squeezemark doctor says why")
         return
+    target = registry.targets[registry.native()[0]]
     folder, out = workspace.folder, workspace.folder / "predictions.npz"
     job = workspace.job(
-        "evaluate", model=card.name, target=target.name, settings=dict(target.settings), inputs=str(folder / "inputs.npz"), items=items,
-        out=str(out), compressed={component.name: str(folder / f"{component.name}.onnx") for component in card.components},
+        "evaluate", model=card.name, target=target.runs_with, settings=dict(target.settings), inputs=str(folder / "inputs.npz"),
+        items=items, out=str(out), compressed={component.name: str(folder / f"{component.name}.onnx") for component in card.components},
     )  # fmt: skip
     try:
-        seconds = local.run("suite.worker", job, workspace.config.limits.evaluate_s, _quiet)["seconds"]
+        seconds = workspace.work(target, job, workspace.config.limits.evaluate_s, _quiet)["seconds"]
         found = arrays.load(out)
         predictions = {name.partition(":")[2]: array for name, array in found.items() if name.startswith("prediction:")}
         accuracy, _ = evaluate.score(card, arrays.load(folder / "labels.npz"), predictions, seconds)

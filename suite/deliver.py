@@ -13,7 +13,6 @@ from suite import __version__, arrays, caches
 from suite.contracts import Component, ModelCard, TargetCard, Tensor
 from suite.errors import CellFailed, NotWritable, UsageError
 from suite.execute import Keep, Observer, execute
-from suite.executors import local
 from suite.hashing import hash_file
 from suite.plan import Plan, PlannedCell
 from suite.record import Part, Record, encode
@@ -147,10 +146,10 @@ class _Writer:
         given = {f"{component}.{tensor}": array for component, call in calls.items() for tensor, array in call.items()}
         np.savez(self.folder / INPUTS, allow_pickle=False, **given)
         job = workspace.job(
-            "answer", model=name, target=self.target.name, settings=dict(self.record.cell.settings), calls=str(self.folder / INPUTS),
+            "answer", model=name, target=self.target.runs_with, settings=dict(self.record.cell.settings), calls=str(self.folder / INPUTS),
             out=str(self.folder / OUTPUTS), compressed={component: str(self.folder / f"{component}.onnx") for component in calls},
         )  # fmt: skip
-        local.run("suite.worker", job, workspace.config.limits.launch_s, lambda done, total, text: None)
+        workspace.work(self.target, job, workspace.config.limits.launch_s, lambda done, total, text: None)
         text = EXAMPLE.format(inputs=INPUTS, outputs=OUTPUTS, names=tuple(calls))
         (self.folder / "example.py").write_text(text, encoding="utf-8")
 

@@ -30,6 +30,8 @@ def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
     facts |= {"size_ratio": row.size_ratio, **_estimate("speed_up", row.speed_up), "speed_verdict": row.speed_verdict}
     facts |= _estimate("latency_ms", record.latency.median_ms if record.latency else None)
     facts |= _tokens(record.latency.tokens if record.latency else None)
+    beside = record.latency.reference if record.latency else None
+    facts |= {"reference": beside.target if beside else None, **_estimate("reference_speed_up", beside.speed_up if beside else None)}
     facts |= {"noisy": record.latency.noisy if record.latency else None}
     return facts | {"compress_s": figures.get("compress_s"), "created": record.created, "key": record.key}
 

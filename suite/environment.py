@@ -1,13 +1,13 @@
 """What the machine and its libraries are, as far as a measurement depends on them. A fact that cannot be read is None."""
 
-import os
-import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import psutil
-
+from suite import environments, facts
+from suite.contracts import TargetCard
 from suite.record import Environment
 
 DECIDING_FLAGS = (
@@ -22,41 +22,38 @@ LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch", "onnxscript", "pillow", "m
 
 def library_versions() -> dict[str, str]:
     """Installed versions of what a result depends on, without importing any of it."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return {name: version for name in LIBRARIES if (version := _installed(name)) is not None}
 
 
-def read() -> Environment:
-    """The environment now; `load_after` is filled in when a cell ends."""
-    model, flags = _cpu()
-    return Environment(
-        system=platform.system(),
-        kernel=platform.release(),
-        machine=platform.machine(),
-        cpu=model,
-        cpu_flags=tuple(flag for flag in DECIDING_FLAGS if flag in flags),
-        cores=_cores(),
-        memory_bytes=psutil.virtual_memory().total,
-        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        hypervisor=("hypervisor" in flags) if flags else None,
-        load_before=load(),
-        load_after=None,
-        python=platform.python_version(),
-        libraries=library_versions(),
-    )
-
-
-def load() -> float | None:
-    """The one-minute load average; None where the platform has none."""
+def _installed(name: str) -> str | None:
     try:
-        return round(os.getloadavg()[0], 2)
-    except OSError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         return None
+
+
+def target_libraries(card: TargetCard) -> dict[str, str]:
+    """Installed versions of what the results of one target depend on besides, and of what its environment is made of."""
+    found = {name: version for name in card.libraries if (version := _installed(name)) is not None}
+    made = environments.versions(card.environment) if card.environment else {}
+    return found | {f"{card.environment} {name}": version for name, version in made.items()}
+
+
+def read(target: TargetCard | None = None, machine: Mapping[str, Any] | None = None) -> Environment:
+    """The environment now, for cells of a target; `load_after` is filled in when a cell ends.
+
+    machine: the facts of another machine that does the measuring (`suite.facts`); this one's are read otherwise.
+    """
+    known = dict(machine or facts.read())
+    there = {f"{machine['cpu']}: {name}": version for name, version in machine["libraries"].items()} if machine else {}
+    flags = known.pop("flags")
+    known.pop("libraries")
+    return Environment(
+        **known,
+        cpu_flags=tuple(flag for flag in DECIDING_FLAGS if flag in flags),
+        load_after=None,
+        libraries=library_versions() | (target_libraries(target) if target else {}) | there,
+    )
 
 
 def git_state() -> tuple[str | None, bool | None]:
@@ -75,33 +72,3 @@ def git_state() -> tuple[str | None, bool | None]:
     except (OSError, subprocess.SubprocessError):
         return None, None
     return commit, bool(dirty)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _cpu() -> tuple[str, frozenset[str]]:
-    """Model name and flags: from /proc/cpuinfo on Linux, from sysctl on macOS."""
-    text = _text("/proc/cpuinfo")
-    if text is None:
-        return _sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine(), frozenset()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
-    name = facts.get("model name") or facts.get("Model") or facts.get("CPU part") or platform.machine()
-    return name, frozenset((facts.get("flags") or facts.get("Features") or "").split())
-
-
-def _sysctl(name: str) -> str | None:
-    try:
-        return subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _text(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None

@@ -4,6 +4,7 @@
     ├── UsageError            what the user asked for cannot be done as it stands
     │   ├── UnknownName       no plug-in of that name (carries kind, name, nearest)
     │   └── ConfigError       an unreadable file, an unknown key, a value out of bounds
+    ├── HostError             another machine cannot be reached or cannot measure (carries host)
     ├── PlugInError           a plug-in that cannot be imported or declares nonsense (carries kind, name)
     ├── StoreError            the results folder
     │   ├── NotWritable       it cannot be written
@@ -46,6 +47,14 @@ class PlugInError(SqueezemarkError):
     def __init__(self, kind: str, name: str, reason: str) -> None:
         self.kind, self.name, self.reason = kind, name, reason
         super().__init__(f"The {kind} {name!r} cannot be used: {reason}.")
+
+
+class HostError(SqueezemarkError):
+    """A machine that was named with --host cannot be reached, or cannot measure."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        self.host, self.reason = host, reason
+        super().__init__(f"Nothing can be measured on {host}: {reason}.")
 
 
 class StoreError(SqueezemarkError):

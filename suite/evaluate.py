@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from suite import arrays, slices
-from suite.contracts import ModelCard
+from suite.contracts import ModelCard, TargetCard
 from suite.errors import CellFailed
-from suite.executors import local
 from suite.glue import Glue
 from suite.hashing import hash_file
 from suite.metrics import find
@@ -55,16 +54,23 @@ class Evaluation:
 
 
 def evaluate(
-    workspace: Workspace, planned: PlannedCell, card: ModelCard, bundle: Bundle, test: TestSplit, room: Path, progress: Progress
+    workspace: Workspace,
+    planned: PlannedCell,
+    card: ModelCard,
+    target: TargetCard,
+    bundle: Bundle,
+    test: TestSplit,
+    room: Path,
+    progress: Progress,
 ) -> Evaluation:
-    """Runs the artifact over the test split in the light worker. Raises CellFailed."""
+    """Runs the artifact over the test split in the target's worker. Raises CellFailed."""
     cell, out = planned.cell, room / "predictions.npz"
-    items = test.items if cell.tier == "full" else min(test.items, QUICK_ITEMS)
+    items = min(test.items, target.items or test.items, test.items if cell.tier == "full" else QUICK_ITEMS)
     job = workspace.job(
-        "evaluate", model=cell.model, target=cell.target, settings=cell.settings,
+        "evaluate", model=cell.model, target=target.runs_with, settings=cell.settings,
         compressed=bundle.files(), inputs=str(test.inputs), items=items, out=str(out), caches=bundle.caches(),
     )  # fmt: skip
-    result = local.run("suite.worker", job, workspace.config.limits.evaluate_s, progress)
+    result = workspace.work(target, job, workspace.config.limits.evaluate_s, progress)
     predictions = {name.removeprefix("prediction:"): array for name, array in arrays.load(out).items() if name.startswith("prediction:")}
     return Evaluation(*score(card, test.labels(), predictions, result["seconds"]), out)
 

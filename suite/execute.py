@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import msgspec
 
 from suite import __version__, environment
+from suite.contracts import TargetCard
 from suite.errors import CellFailed
 from suite.evaluate import Bundle, evaluate
 from suite.executors import local
 from suite.hashing import hash_json
-from suite.measure import measure
+from suite.measure import Targets, measure
 from suite.plan import Plan, PlannedCell
 from suite.protocol import Progress
 from suite.record import Artifact, Cost, Environment, Provenance, Record
@@ -48,16 +49,38 @@ def execute(
     known = {key: record for key, record in store.keys().items() if _is_final(record, workspace.config.retry_failed)}
     observer.begin(sum(planned.key in known for planned in plan.cells), len(plan.cells))
     records = []
-    for planned in plan.cells:
-        record = known.get(planned.key)
-        bench = Bench(planned, registry, store, workspace, observer.step, keep(planned))
-        if record is None or not bench.rebuilt(record):
-            observer.cell(planned)
-            start = time.monotonic()
-            record = bench.run()
-            observer.end(record, time.monotonic() - start)
-        records.append(record)
+    with workspace.room(hash_json([planned.key for planned in plan.cells])) as folder:
+        shelf = Shelf(folder)
+        for planned in plan.cells:
+            record = known.get(planned.key)
+            bench = Bench(planned, registry, store, workspace, shelf, observer.step, keep(planned))
+            if record is None or not bench.rebuilt(record):
+                observer.cell(planned)
+                start = time.monotonic()
+                record = bench.run()
+                observer.end(record, time.monotonic() - start)
+            records.append(record)
     return records
+
+
+@dataclass
+class Shelf:
+    """The artifact that was made last: the next cell may be the same recipe on another target, and is not to compress it again.
+
+    result: what the process said that made it; None while it is being made, and of one that came to nothing.
+    """
+
+    folder: Path
+    name: str = ""
+    result: dict[str, Any] | None = None
+
+    def place(self, name: str) -> Path:
+        """The folder of an artifact: as it was left if it is the last one, and empty otherwise."""
+        if name != self.name or self.result is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            (self.folder / "artifact").mkdir(parents=True)
+            self.name, self.result = name, None
+        return self.folder / "artifact"
 
 
 def _is_final(record: Record, retry_failed: bool) -> bool:
@@ -79,6 +102,7 @@ class Bench:
     registry: Registry
     store: Store
     workspace: Workspace
+    shelf: Shelf
     progress: Progress
     kept: Path | None = None
 
@@ -100,7 +124,7 @@ class Bench:
         """Compress, evaluate, measure, store. Whatever fails is a record too."""
         facts: dict[str, Any] = {}
         columns: dict[str, Any] | None = None
-        surroundings = environment.read()
+        surroundings = self.workspace.surroundings(self.registry.targets[self.planned.cell.target])
         try:
             if self.planned.skip is not None:
                 raise CellFailed("unsupported", self.planned.skip.reason)
@@ -116,30 +140,39 @@ class Bench:
     def _work(self, room: Path, facts: dict[str, Any]) -> dict[str, Any]:
         """Fills `facts` as far as it comes; the raw columns at the end."""
         cell, card = self.planned.cell, self.registry.models[self.planned.cell.model]
+        target = self.registry.targets[cell.target]
         source = self.registry.sources["model", cell.model]
         baseline = self.workspace.baseline(cell.model, source, self.progress)
         test = self.workspace.test(cell.model, source, cell.test_seed, self.progress)
         facts["test_sha256"] = test.sha256
         bundle = self._compress(room, baseline, facts)
-        evaluation = evaluate(self.workspace, self.planned, card, bundle, test, room, self.progress)
+        evaluation = evaluate(self.workspace, self.planned, card, target, bundle, test, room, self.progress)
         facts["accuracy"] = evaluation.accuracy
-        if cell.component:
+        if cell.component or not target.ranks_latency:
             return evaluation.columns
         files = {component.name: str(baseline / f"{component.name}.onnx") for component in card.components}
-        facts["latency"], times = measure(self.workspace, self.planned, files, bundle, test, evaluation.references, self.progress)
+        facts["latency"], times = measure(
+            self.workspace, self.planned, self._targets(target), files, bundle, test, evaluation.references, self.progress
+        )
         return {**evaluation.columns, **times}
+
+    def _targets(self, target: TargetCard) -> Targets:
+        """The target, and that which it is timed beside."""
+        return Targets(target, self.registry.targets[target.reference] if target.reference else None)
 
     def _compress(self, room: Path, baseline: Path, facts: dict[str, Any]) -> Bundle:
         """The checked artifact. Raises CellFailed, also where it does not bear out what its card claims."""
-        out, scratch = room / "artifact", room / "scratch"
-        out.mkdir()
-        scratch.mkdir()
-        job = self.workspace.job(
-            "compress", model=self.planned.cell.model, recipe=msgspec.to_builtins(self.planned.cell.recipe),
-            claims=msgspec.to_builtins(self.planned.claims), baseline=str(baseline), out=str(out), scratch=str(scratch),
-            states=str(self.workspace.states(self.planned.key)), budget=msgspec.to_builtins(self.workspace.config.budget),
-        )  # fmt: skip
-        result = local.run("suite.compress", job, self._patience, self.progress)
+        recipe, claims = msgspec.to_builtins(self.planned.cell.recipe), msgspec.to_builtins(self.planned.claims)
+        out = self.shelf.place(hash_json([self.planned.cell.model, recipe, claims]))
+        if self.shelf.result is None:
+            (room / "scratch").mkdir()
+            job = self.workspace.job(
+                "compress", model=self.planned.cell.model, recipe=recipe, claims=claims, baseline=str(baseline), out=str(out),
+                scratch=str(room / "scratch"), states=str(self.workspace.states(self.planned.key)),
+                budget=msgspec.to_builtins(self.workspace.config.budget),
+            )  # fmt: skip
+            self.shelf.result = local.run("suite.compress", job, self._patience, self.progress)
+        result = self.shelf.result
         artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
         facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}
         broken = [
@@ -175,7 +208,7 @@ class Bench:
                 git_dirty=dirty,
                 command=self.planned.command,
             ),
-            environment=msgspec.structs.replace(surroundings, load_after=environment.load()),
+            environment=msgspec.structs.replace(surroundings, load_after=self.workspace.load()),
             artifact=artifact,
             accuracy=facts.get("accuracy"),
             latency=facts.get("latency"),

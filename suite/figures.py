@@ -53,6 +53,17 @@ class TokenTimes(Immutable, frozen=True):
     inter_token_speed_up: Estimate | None
 
 
+class BesideReference(Immutable, frozen=True):
+    """Timed beside the uncompressed model on the device's reference target, in the same session: what a user gains who moves there from it.
+
+    speed_up: as that of `Latency`, against the reference target's uncompressed model, whose median is `median_ms`.
+    """
+
+    target: str
+    speed_up: Estimate
+    median_ms: Estimate
+
+
 class Latency(Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
@@ -75,6 +86,7 @@ class Latency(Immutable, frozen=True):
     cpu_wall: tuple[float, ...]
     noisy: bool
     tokens: TokenTimes | None = None
+    reference: BesideReference | None = None
 
 
 class Cost(Immutable, frozen=True):

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from suite import arrays
+from suite.contracts import TargetCard
 from suite.evaluate import Bundle
-from suite.executors import local
 from suite.plan import PlannedCell
 from suite.protocol import Progress
-from suite.record import Latency
+from suite.record import BesideReference, Latency
 from suite.statistics import hierarchical_bootstrap, median_ms, percentiles_ms, quad_log_ratios, speed_up
 from suite.tokens import token_times
 from suite.workspace import TestSplit, Workspace
@@ -21,6 +21,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 NOISY = 0.05
 """A speed-up whose interval is wider than this share of it, on either side, is marked noisy; so is a launch that lacked its core."""
 BUSY = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where a cell is timed, and the device's reference target (None: it is that), beside whose uncompressed model it is timed too."""
+
+    own: TargetCard
+    reference: TargetCard | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ EFFORT = {"quick": Effort(3, 0.5), "full": Effort(7, 1.5)}
 def measure(
     workspace: Workspace,
     planned: PlannedCell,
+    targets: Targets,
     baseline: dict[str, str],
     bundle: Bundle,
     test: TestSplit,
@@ -47,27 +56,32 @@ def measure(
     cell, effort = planned.cell, EFFORT[planned.cell.tier]
     out = references.with_name("times.npz")
     job = workspace.job(
-        "measure", model=cell.model, target=cell.target, settings=cell.settings, threads=cell.settings.get("threads", 1),
+        "measure", model=cell.model, target=targets.own.runs_with, settings=cell.settings, threads=cell.settings.get("threads", 1),
         baseline=baseline, inputs=str(test.inputs), references=str(references), seconds=effort.seconds, out=str(out),
         caches=bundle.caches(),
     )  # fmt: skip
+    if targets.reference is not None:
+        job["reference"] = {"target": targets.reference.runs_with, "settings": dict(targets.reference.settings)}
     launches: list[dict[str, Array]] = []
     busy: list[float] = []
     shape: dict[str, int] = {}
     for launch in range(effort.launches):
         progress(launch, effort.launches, "measuring")
         job |= {"compressed": bundle.files(), **shape}
-        result = local.run("suite.worker", job, workspace.config.limits.launch_s, lambda done, total, text: None)
+        result = workspace.work(targets.own, job, workspace.config.limits.launch_s, lambda done, total, text: None)
         shape = {"calls": result["calls"], "quads": result["quads"]}
         busy.append(float(result["cpu_wall"]))
         launches.append(arrays.load(out))
     columns = {name: np.stack([times[name] for times in launches]) for name in launches[0]}
-    return summarize(columns, tuple(busy)), {name: _small(array) for name, array in columns.items()}
+    beside = targets.reference.name if targets.reference else None
+    return summarize(columns, tuple(busy), beside), {name: _small(array) for name, array in columns.items()}
 
 
-def summarize(columns: dict[str, Array], busy: tuple[float, ...]) -> Latency:
+def summarize(columns: dict[str, Array], busy: tuple[float, ...], reference: str | None = None) -> Latency:
     """Every published figure from the raw columns: `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and
-    `component:<side>:<name>`, shape (launches, calls), all in nanoseconds; of tokens see `suite.tokens`."""
+    `component:<side>:<name>`, shape (launches, calls), all in nanoseconds; of tokens see `suite.tokens`.
+
+    reference: the target beside which it was timed too, in `reference_ns` and `beside_reference_ns`, of the same shape."""
     old, new = columns["baseline_ns"], columns["compressed_ns"]
     ratio = speed_up(old, new)
     wide = max(ratio.value - ratio.low, ratio.high - ratio.value) > NOISY * ratio.value
@@ -85,7 +99,13 @@ def summarize(columns: dict[str, Array], busy: tuple[float, ...]) -> Latency:
         cpu_wall=busy,
         noisy=bool(wide or min(busy) < BUSY),
         tokens=token_times(columns),
+        reference=_beside(columns, reference) if reference else None,
     )
+
+
+def _beside(columns: dict[str, Array], target: str) -> BesideReference:
+    old, new = columns["reference_ns"], columns["beside_reference_ns"]
+    return BesideReference(target, speed_up(old, new), median_ms(old))
 
 
 def _components(columns: dict[str, Array], side: str) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """From a config and cards to cells. Pure: no plug-in code runs but `supports`, nothing is printed, nothing is read."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -12,6 +12,8 @@ from suite.errors import ConfigError, PlugInError, UnknownName
 from suite.hashing import hash_json
 from suite.record import Cell, RecipeStep
 from suite.registry import Registry
+
+Own = Callable[[TargetCard], Mapping[str, str]]
 
 PROTOCOL = 2
 """Raised whenever a change of the suite makes older measurements incomparable with new ones of the same version."""
@@ -49,7 +51,7 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Cells in the order in which they run: by target and model, the baseline first."""
+    """Cells in the order in which they run: by model, the baseline first, and a variant on every target before the next variant."""
 
     cells: tuple[PlannedCell, ...]
 
@@ -58,26 +60,33 @@ class Plan:
         return tuple(cell for cell in self.cells if cell.skip is None)
 
 
-def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, str]) -> Plan:
+def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, str], own: Own = lambda target: {}) -> Plan:
     """Every cell that the config asks for. `host` and `libraries` are part of a cell's key: another machine measures anew.
+
+    own: versions of what the results of one target depend on besides. Where no target is named, the reference targets that run here.
 
     Raises UnknownName, ConfigError, and the PlugInError of a plug-in that is asked for by name and cannot be read.
     """
     models: list[ModelCard] = _select(registry, "model", config.models)  # type: ignore[assignment]
-    targets: list[TargetCard] = _select(registry, "target", config.targets)  # type: ignore[assignment]
+    targets: list[TargetCard] = _select(registry, "target", config.targets or _default_targets(registry))  # type: ignore[assignment]
     chosen = {(card.name, variant.name): (card, variant) for card, variant in _select_variants(registry, config)}
     pairs = sorted(chosen.values(), key=lambda pair: pair[0].name != BASELINE)
     probes = {card.name: registry.probes[card.name]() for card in targets}
-    planner = _Planner(config, registry, hash_json([__version__, PROTOCOL, host, dict(libraries)]))
+    planner = _Planner(config, registry, hash_json([__version__, PROTOCOL, host, dict(libraries)]), own)
     whole = [
         (model, planner.cell(model, method, variant, target, probes[target.name]))
-        for target in targets
         for model in models
         for method, variant in pairs
+        for target in targets
     ]
     if not config.one_component:
         return Plan(tuple(cell for _, cell in whole))
     return Plan(tuple(part for model, cell in whole for part in planner.alone(model, cell)))
+
+
+def _default_targets(registry: Registry) -> tuple[str, ...]:
+    """The reference targets that run here; if none does, all of them, so that each can say why."""
+    return registry.native() or tuple(name for name, card in registry.targets.items() if card.is_reference)
 
 
 def _select(registry: Registry, kind: str, names: Iterable[str]) -> list[object]:
@@ -109,6 +118,7 @@ class _Planner:
     config: Config
     registry: Registry
     surroundings: str
+    own: Own
 
     def cell(self, model: ModelCard, method: MethodCard, variant: Variant, target: TargetCard, probe: Skip | None) -> PlannedCell:
         steps = variant.steps or (Step(method.name, variant.name, method.modalities),)
@@ -182,5 +192,11 @@ class _Planner:
         sources = [self.registry.sources["model", cell.model], self.registry.sources["target", cell.target]]
         if any(self.registry.methods[step.method].division == "training" for step in cell.recipe):
             sources.append(self.registry.sources.get(("training", cell.model), ""))
+        target = self.registry.targets[cell.target]
         own = [cell.model, cell.method, cell.variant, cell.target, cell.tier, cell.test_seed, cell.settings, cell.component]
-        return hash_json([self.surroundings, own, steps, sources])
+        parts: list[object] = [self.surroundings, own, steps, sources]
+        if libraries := dict(self.own(target)):
+            parts.append(libraries)
+        if target.reference:
+            parts.append(self.registry.sources["target", target.reference])
+        return hash_json(parts)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TextIO
 
 from suite import plugins
+from suite.contracts import NotApplicable
 from suite.errors import CellFailed
 
 Job = Mapping[str, Any]
@@ -72,6 +73,8 @@ def _explain(error: BaseException, failure: str) -> tuple[str, str]:
     if isinstance(error, CellFailed):
         return error.status, error.reason
     text = " ".join(str(error).split())
+    if isinstance(error, NotApplicable):
+        return "unsupported", text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NO_SPACE, text
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):

@@ -8,17 +8,17 @@ from typing import Literal
 import msgspec
 
 from suite.contracts import Value
-from suite.figures import Accuracy, Cost, Estimate, Immutable, Latency, Streaming, TokenTimes
+from suite.figures import Accuracy, BesideReference, Cost, Estimate, Immutable, Latency, Streaming, TokenTimes
 from suite.metrics import find
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate", "Latency", "Part", "Provenance",
-    "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
+    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate", "Latency",
+    "Part", "Provenance", "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
 ]  # fmt: skip
 
-SCHEMA = 3
-"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training; older records have none of these and are
-read as they are."""
+SCHEMA = 4
+"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training, version 4 times beside the reference target;
+older records have none of these and are read as they are."""
 
 Status = Literal[
     "ok",

@@ -2,27 +2,23 @@
 
 import importlib
 import pkgutil
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from suite import plugins, recipes
+from suite import environments, plugins, recipes
+from suite.cards import CHECKS, PLAIN_NAME
 from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
-from suite.hashing import hash_file, hash_folder
+from suite.hashing import hash_file, hash_folder, hash_json
 from suite.plugins import PACKAGES
 from suite.sources import hash_method, hash_single, hash_training
 
 FOLDERS = {"model": "models", "method": "methods", "target": "targets"}
 HASHES: dict[str, Callable[[Path], str]] = {"model": hash_folder, "method": hash_method, "target": hash_folder}
 CARDS: dict[str, type] = {"model": ModelCard, "method": MethodCard, "target": TargetCard}
-
-PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
-VARIANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-"""A variant is chosen as `method/variant`, and is part of a file's name."""
 
 Card = ModelCard | MethodCard | TargetCard
 Supports = Callable[[ModelCard, TargetCard, Variant], Skip | None]
@@ -51,6 +47,10 @@ class Registry:
         """The cards of one kind, by name."""
         found: dict[str, Mapping[str, Card]] = {"model": self.models, "method": self.methods, "target": self.targets}
         return found[kind]
+
+    def native(self) -> tuple[str, ...]:
+        """The names of the reference targets that run on the machine that the probes ask."""
+        return tuple(name for name, card in self.targets.items() if card.is_reference and self.probes[name]() is None)
 
     def find(self, kind: str, name: str) -> Card:
         """Raises UnknownName, or the PlugInError of a plug-in that could not be read."""
@@ -135,12 +135,13 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
             cards["method"].pop(file.stem, None)
             broken.append(error)
     sources |= {("training", name): hash_training(name) for name in cards["model"]}
+    _borrow(cards["target"], sources, broken)  # type: ignore[arg-type]
     return Registry(
         models=cards["model"],  # type: ignore[arg-type]
         methods=dict(sorted(cards["method"].items())),  # type: ignore[arg-type]
         targets=cards["target"],  # type: ignore[arg-type]
         supports={n: _asked(m.supports) for (kind, n), m in modules.items() if kind == "method" and hasattr(m, "supports")},
-        probes={n: _asked(m.probe) for (kind, n), m in modules.items() if kind == "target" and n in cards["target"]},
+        probes={n: _asked(_ready(m.probe, c)) for n, c in cards["target"].items() for m in [modules["target", n]]},  # type: ignore[arg-type]
         sources=sources,
         recipe_files={file.stem: file.name for file in own},
         files={name: file.name for name, file in plugins.single_files(PACKAGES["model"]).items()},
@@ -148,9 +149,26 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
     )
 
 
+def _borrow(cards: dict[str, TargetCard], sources: dict[tuple[str, str], str], broken: list[PlugInError]) -> None:
+    """A target that runs with another's runner depends on that target's source as well. Sets aside those that name what is not there."""
+    own = dict(sources)
+    for name, card in list(cards.items()):
+        lost = ("runs with the runner of", card.runner) if card.runner not in (None, *cards) else ("is timed beside", card.reference)
+        if lost[1] is not None and lost[1] not in cards:
+            broken.append(PlugInError("target", name, f"it {lost[0]} {lost[1]!r}, and there is no such target"))
+            del cards[name]
+        elif card.runner is not None:
+            sources["target", name] = hash_json([own["target", name], own["target", card.runner]])
+
+
+def _ready(probe: Probe, card: TargetCard) -> Probe:
+    """Asks the target, and then whether the environment is there that its worker runs in."""
+    return lambda: probe() or (environments.missing(card.environment) if card.environment else None)
+
+
 def _recipe(file: Path, methods: Mapping[str, Any]) -> MethodCard:
     card = recipes.read(file, methods)
-    for problem in _check_method(card, plugins):
+    for problem in CHECKS["method"](card, plugins):
         raise PlugInError("method", file.stem, problem)
     return card
 
@@ -200,43 +218,3 @@ def _card(kind: str, name: str, module: ModuleType) -> Card:
     if problem:
         raise PlugInError(kind, name, problem)
     return card  # type: ignore[return-value]
-
-
-def _check_model(card: ModelCard, _: ModuleType) -> Iterable[str]:
-    for metric in (card.metric, *card.other_metrics):
-        if not PLAIN_NAME.fullmatch(metric):
-            yield f"its metric {metric!r} needs a name of lower-case letters, digits and '_'"
-    names = [component.name for component in card.components]
-    if not names or len(set(names)) < len(names):
-        yield "its components need names that differ"
-
-
-def _check_method(card: MethodCard, _: ModuleType) -> Iterable[str]:
-    if not PLAIN_NAME.fullmatch(card.name):
-        yield "it needs a name of lower-case letters, digits and '_'"
-    names = [variant.name for variant in card.variants]
-    if not names or len(set(names)) < len(names):
-        yield "its variants need names that differ"
-    parameters = {parameter.name: parameter for parameter in card.parameters}
-    for variant in card.variants:
-        if not VARIANT_NAME.fullmatch(variant.name):
-            yield f"variant {variant.name!r}: a name is made of letters, digits, '_', '-' and '.'"
-        if set(variant.parameters) != set(parameters):
-            yield f"variant {variant.name!r} gives {sorted(variant.parameters)}, the card declares {sorted(parameters)}"
-        for name, value in variant.parameters.items():
-            if problem := parameters[name].check(value) if name in parameters else None:
-                yield f"variant {variant.name!r}: {problem}"
-        if bool(variant.steps) != (card.stage == "recipe"):
-            yield f"variant {variant.name!r}: a recipe has steps, and nothing else has"
-
-
-def _check_target(_: TargetCard, module: ModuleType) -> Iterable[str]:
-    if not callable(getattr(module, "probe", None)):
-        yield "its __init__.py has no function probe()"
-
-
-CHECKS: dict[str, Callable[[Any, ModuleType], Iterable[str]]] = {
-    "model": _check_model,
-    "method": _check_method,
-    "target": _check_target,
-}

@@ -13,6 +13,7 @@ from suite.versus import OUTCOMES, Contrast, Versus
 
 if TYPE_CHECKING:
     from suite.anatomy import Anatomy
+    from suite.recommend import Advice
 
 MARKS = {"worse": "red", "better": "green", "tie": "dim"}
 
@@ -89,3 +90,29 @@ def _contrast(contrast: Contrast, side: Versus) -> tuple[str | Text, ...]:
     if gap.low < gap.high:
         told += f"\n{gap.low:.2f} to {gap.high:.2f}" if contrast.relative else f"\n{gap.low:+.3f} to {gap.high:+.3f}"
     return f"  {metric.title}", *values, told, Text(OUTCOMES[contrast.verdict], MARKS[contrast.verdict])
+
+
+def advice_table(advice: "Advice", show: int) -> Table:
+    """The first picks of a board: what each costs and gains."""
+    board, baseline = advice.board, advice.board.baseline
+    base = (
+        f"uncompressed {baseline.accuracy.value:.3f}, {find('bytes').show(baseline.bytes)}"
+        if baseline and baseline.accuracy and baseline.bytes
+        else ""
+    )
+    table = Table(title=f"{board.model} on {board.target}: {base}", title_justify="left")
+    for column in ("rank", "method", find(board.metric).title, "size", "speed-up"):
+        table.add_column(column, overflow="fold")
+    for pick in advice.picks[:show]:
+        row, gap = pick.row, pick.row.difference
+        assert gap is not None
+        tied = sum(other.rank == pick.rank for other in advice.picks) > 1
+        speed = (
+            f"{row.speed_up.value:.2f}x\n{row.speed_up.low:.2f} to {row.speed_up.high:.2f}"
+            if row.speed_up and advice.timed
+            else "not timed"
+        )
+        size = f"{find('bytes').show(row.bytes)}\n{row.size_ratio:.1f}x smaller" if row.bytes and row.size_ratio else ""
+        cells = (f"{'=' if tied else ''}{pick.rank}", f"{row.record.cell.method}\n  {row.record.cell.variant}")
+        table.add_row(*cells, f"{gap.value:+.3f}\n{gap.low:+.3f} to {gap.high:+.3f}", size, speed)
+    return table

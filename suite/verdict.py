@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 
 from suite.metrics import find
-from suite.record import Estimate
+from suite.record import Estimate, TokenTimes
 from suite.summarize import Row
 
+LONGER = 0.05
+"""Answers count as longer or shorter from this share on."""
 SMALL = 1_000_000
 """Bytes below which a size is told in kB."""
 
@@ -92,9 +94,19 @@ def _speed(row: Row) -> str:
         told += " It cannot be told whether it is faster or slower than the uncompressed model."
     elif row.speed_verdict == "worse":
         told += " It is slower than the uncompressed model."
+    told += _lengths(latency.tokens)
     if latency.noisy:
         told += " The measurement was noisy: repeat it on a quieter machine before you rely on it."
     return told
+
+
+def _lengths(tokens: TokenTimes | None) -> str:
+    """Where a model that writes gives longer or shorter answers: its speed is then not that of its arithmetic alone."""
+    if tokens is None or abs(tokens.artifact.tokens / tokens.baseline.tokens - 1) < LONGER:
+        return ""
+    told = f" Its answers have {tokens.artifact.tokens:.1f} tokens, those of the uncompressed model {tokens.baseline.tokens:.1f}"
+    gain = tokens.inter_token_speed_up
+    return f"{told}; from one token to the next it is {gain.value:.2f}x as fast." if gain else f"{told}."
 
 
 def _range(estimate: Estimate, digits: int = 3) -> str:

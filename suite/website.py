@@ -15,6 +15,7 @@ from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
 from suite.contracts import BASELINE
 from suite.coverage import matrices
+from suite.devices import device_boards, kernels
 from suite.downloads import flat, table
 from suite.evidence import Evidence, Samples
 from suite.examples import Gallery
@@ -135,6 +136,9 @@ class Site:
         covered = matrices(self._views, self.cards)
         yield "coverage.html", "coverage.html", {"matrices": covered}
         yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1}
+        columns = self.evidence.columns
+        boards = {"boards": device_boards(self._views, self.cards, columns), "kernels": kernels(self._views, self.cards, columns)}
+        yield "runtimes.html", "runtimes.html", boards
         methods = by_method(self._views, self.cards)
         for name in names["model_names"]:
             yield f"model/{slug(name)}.html", "model.html", self._model(name)

@@ -9,13 +9,13 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from suite import arrays, caches
+from suite import arrays, caches, timing
 from suite.errors import CellFailed
 from suite.glue import Glue
 from suite.plugins import Part, model_part
@@ -24,23 +24,12 @@ from suite.protocol import Job, Progress, serve
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
 Run = Callable[[str, Arrays], Arrays]
-Call = Callable[[int], object]
-Stream = Callable[[int], Iterable[object]]
-Timed = Callable[[Any, range, int], list[Any]]
 
 PARTS: tuple[Part, ...] = ("card", "task")
 SIDES = ("baseline", "compressed")
 REFERENCES = 16
 """Requests whose outputs the timed run must repeat."""
-CALLS, DROPPED = 20, 3
-"""Timed calls of a block, and those before them that are not timed: each side finds the caches full of the other's weights."""
-QUADS = 3
-"""ABBA quads of a launch at least. Blocks of a model so slow that they would outlast the launch hold fewer calls (3 at least)."""
 TOLERANCE = 1e-3
-TOKEN_QUADS = 3
-"""ABBA quads of a launch in which each token's time is taken, besides those of whole requests."""
-
-now = time.perf_counter_ns
 
 
 def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
@@ -62,31 +51,36 @@ def evaluate(job: Job, progress: Progress) -> dict[str, Any]:
 def measure(job: Job, progress: Progress) -> dict[str, Any]:
     """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks).
 
-    Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see `token_block`.
+    Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see
+    `timing.token_block`. With a reference target in the job also `reference_ns`, its times for the uncompressed model, and
+    `beside_reference_ns`, those of the artifact between them.
     """
     _stay_on_one_core(int(job["threads"]))
     glue, inputs = _glue(job), arrays.load(job["inputs"])
     runs = {side: _run(job, side) for side in SIDES}
     baseline, compressed = (_call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
     _check_outputs(job, glue, inputs, runs["compressed"])
-    calls, quads = (
-        (int(job["calls"]), int(job["quads"])) if job.get("quads") else (_block_length(float(job["seconds"]), baseline, compressed), 0)
-    )
+    calls = int(job.get("calls", 0)) or timing.block_length(float(job["seconds"]), baseline, compressed)
     gc.collect()
     gc.disable()
-    wall, cpu = now(), time.process_time_ns()
-    times = _quads(block, baseline, compressed, calls, quads, float(job["seconds"]))
-    busy = (time.process_time_ns() - cpu) / (now() - wall)
+    wall, cpu = timing.now(), time.process_time_ns()
+    times = timing.abba(timing.block, baseline, compressed, calls, int(job.get("quads", 0)), float(job["seconds"]))
+    busy, quads = (time.process_time_ns() - cpu) / (timing.now() - wall), len(times[0])
     progress(1, 2, "measuring")
     _check_outputs(job, glue, inputs, runs["compressed"])
     found = {"baseline_ns": times[0], "compressed_ns": times[1]}
+    if "reference" in job:
+        known = _call(glue.module.request, glue.size(inputs), inputs, _run({**job, **job["reference"]}, "baseline"))
+        beside = timing.abba(timing.block, known, compressed, calls, max(timing.QUADS, quads // 2), 0.0)
+        found["reference_ns"], found["beside_reference_ns"] = beside
     if glue.streams:
         old, new = (_call(glue.module.stream, glue.size(inputs), inputs, runs[side]) for side in SIDES)
-        found["baseline_tokens"], found["compressed_tokens"] = _quads(token_block, old, new, max(3, calls // 2), TOKEN_QUADS, 0.0)
+        tokens = timing.abba(timing.token_block, old, new, max(timing.FEWEST, calls // 2), timing.QUADS, 0.0)
+        found["baseline_tokens"], found["compressed_tokens"] = tokens
     for side in SIDES:
         found |= {f"{kind}:{side}:{name}": array for (kind, name), array in _components(glue, inputs, runs[side]).items()}
     arrays.save(job["out"], found)
-    return {"calls": calls, "quads": len(times[0]), "cpu_wall": busy}
+    return {"calls": calls, "quads": quads, "cpu_wall": busy}
 
 
 def answer(job: Job, progress: Progress) -> dict[str, Any]:
@@ -109,49 +103,6 @@ def imports(job: Job, progress: Progress) -> dict[str, Any]:
     return {"libraries": sorted(loaded - set(sys.stdlib_module_names) - {"suite", "numpy"})}
 
 
-def block(call: Call, indices: range, dropped: int) -> list[int]:
-    """Nanoseconds of each call but the first `dropped`. The timed loop: nothing else happens in it."""
-    times = []
-    for index in indices:
-        start = now()
-        call(index)
-        times.append(now() - start)
-    return times[dropped:]
-
-
-def token_block(stream: Stream, indices: range, dropped: int) -> list[tuple[int, int, int]]:
-    """Of each call but the first `dropped`: nanoseconds to the first token, nanoseconds in all, and how many tokens came."""
-    rows = []
-    for index in indices:
-        tokens, first, start = 0, 0, now()
-        for _ in stream(index):
-            first = first or now() - start
-            tokens += 1
-        rows.append((first, now() - start, tokens))
-    return rows[dropped:]
-
-
-def _quads(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int, seconds: float) -> tuple[Array, Array]:
-    """ABBA blocks: `quads` of them, or (0) as many as fit into `seconds`, at least 3. Both sides answer the same requests."""
-    old: list[list[Any]] = []
-    new: list[list[Any]] = []
-    end = now() + int(seconds * 1e9)
-    while len(old) < (quads or QUADS) or (not quads and now() < end):
-        first = range(len(old) * (calls + DROPPED), (len(old) + 1) * (calls + DROPPED))
-        second = range(first.stop, first.stop + calls + DROPPED)
-        a, b = timed(baseline, first, DROPPED), timed(compressed, first, DROPPED)
-        b += timed(compressed, second, DROPPED)
-        old.append(a + timed(baseline, second, DROPPED))
-        new.append(b)
-    return np.array(old, np.int64), np.array(new, np.int64)
-
-
-def _block_length(seconds: float, *sides: Call) -> int:
-    """Calls of a block: CALLS, or as many as let QUADS quads of both sides fit into a launch."""
-    together = sum(np.median(block(side, range(5), 2)) for side in sides)
-    return int(np.clip(seconds * 1e9 / (2 * QUADS * together) - DROPPED, 3, CALLS))
-
-
 def _components(glue: Glue, inputs: Arrays, run: Run) -> dict[tuple[str, str], Array]:
     """Nanoseconds inside each component over a block of requests, apart from the timed loop so that it stays bare.
 
@@ -161,15 +112,15 @@ def _components(glue: Glue, inputs: Arrays, run: Run) -> dict[tuple[str, str], A
     current: dict[str, list[int]] = {}
 
     def timed(component: str, feed: Arrays) -> Arrays:
-        start = now()
+        start = timing.now()
         outputs = run(component, feed)
-        current.setdefault(component, []).append(now() - start)
+        current.setdefault(component, []).append(timing.now() - start)
         return outputs
 
-    for index in range(CALLS + DROPPED):
+    for index in range(timing.CALLS + timing.DROPPED):
         current.clear()
         glue.request(inputs, index, timed)
-        if index >= DROPPED:
+        if index >= timing.DROPPED:
             for name, spent in current.items():
                 times.setdefault(("component", name), []).append(sum(spent))
                 times.setdefault(("first_call", name), []).append(spent[0])

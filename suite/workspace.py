@@ -6,17 +6,21 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
-from suite import arrays
+from suite import arrays, environment, environments, facts
 from suite.config import Config
+from suite.contracts import TargetCard
 from suite.errors import CellFailed, NotWritable
-from suite.executors import local
+from suite.executors import local, remote
+from suite.executors.remote import Remote
 from suite.protocol import Progress
+from suite.record import Environment
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -42,7 +46,7 @@ class TestSplit:
         return arrays.load(self.folder / "labels.npz")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workspace:
     """`folder` may be deleted at any time: all of it is made again. `paths` are the run's own plug-in folders."""
 
@@ -52,10 +56,31 @@ class Workspace:
     failures: dict[str, CellFailed] = field(default_factory=dict)
     """What could not be prepared, so that it is not tried again for every cell."""
 
-    def job(self, do: str, **facts: Any) -> dict[str, Any]:
+    def job(self, do: str, **rest: Any) -> dict[str, Any]:
         """A job with what every process needs to know."""
         memory = min(int(self.config.limits.memory_gib * GIB), int(psutil.virtual_memory().total * MOST_MEMORY))
-        return {"do": do, "paths": dict(self.paths), "memory_bytes": memory, **facts}
+        return {"do": do, "paths": dict(self.paths), "memory_bytes": memory, **rest}
+
+    @cached_property
+    def host(self) -> Remote | None:
+        """The machine that measures; None: this one."""
+        return remote.of(self.config)
+
+    def surroundings(self, target: TargetCard) -> Environment:
+        """The machine that measures, now."""
+        return environment.read(target, self.host.facts if self.host else None)
+
+    def load(self) -> float | None:
+        """Its one-minute load average, where it is this machine."""
+        return None if self.host else facts.load()
+
+    def work(self, target: TargetCard, job: dict[str, Any], limit_s: float, progress: Progress) -> dict[str, Any]:
+        """The result of a job of `suite.worker` where the target is. Raises CellFailed, HostError."""
+        limit = limit_s * target.patience
+        if self.host is None:
+            return local.run("suite.worker", job, limit, progress, environments.interpreter(target))
+        memory = int(self.host.facts["memory_bytes"] * MOST_MEMORY) or job["memory_bytes"]
+        return self.host.run("suite.worker", job | {"memory_bytes": min(memory, job["memory_bytes"])}, (job["model"],), limit, progress)
 
     def baseline(self, model: str, source: str, progress: Progress) -> Path:
         """The folder of the uncompressed graphs, their calibration feeds and `parts.json`. Raises CellFailed."""
@@ -64,8 +89,8 @@ class Workspace:
     def test(self, model: str, source: str, seed: int, progress: Progress) -> TestSplit:
         """The test split of a seed. Raises CellFailed."""
         folder = self._prepared(f"{model}-{source[:12]}-test-{seed}", self.job("test", model=model, seed=seed), progress)
-        facts = json.loads((folder / "test.json").read_text())
-        return TestSplit(folder, facts["sha256"], facts["items"])
+        found = json.loads((folder / "test.json").read_text())
+        return TestSplit(folder, found["sha256"], found["items"])
 
     @contextmanager
     def room(self, key: str) -> Iterator[Path]:

@@ -96,6 +96,7 @@ def every_kind(site: Path) -> list[str]:
         "about.html",
         "coverage.html",
         "findings.html",
+        "runtimes.html",
         "model/glyph_clip.html",
         "method/magnitude_pruning.html",
         "target/x86_cpu_ort.html",

@@ -80,6 +80,10 @@ COMMANDS = [
     "check-model",
     "compress",
     "compare",
+    "recommend",
+    "recompute",
+    "new-target",
+    "env",
     "doctor",
 ]
 

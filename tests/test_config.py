@@ -28,6 +28,9 @@ work = "elsewhere"
 plugins = ["mine"]
 model_files = ["my_model.py"]
 recipe_files = ["my_recipe.toml"]
+host = "pi@board"
+host_python = "/opt/python3"
+ssh_options = ["-p2222"]
 one_component = true
 retry_failed = true
 
@@ -63,6 +66,9 @@ def test_every_key_can_be_set(write):
         plugins=("mine",),
         model_files=("my_model.py",),
         recipe_files=("my_recipe.toml",),
+        host="pi@board",
+        host_python="/opt/python3",
+        ssh_options=("-p2222",),
         one_component=True,
         retry_failed=True,
         limits=Limits(compress_s=30.0, memory_gib=0.5),

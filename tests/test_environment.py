@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from suite import environment
+from suite import environment, facts
 from suite.record import Environment
 
 X86 = """processor\t: 0
@@ -37,7 +37,7 @@ def files(monkeypatch):
     """Replaces what `/proc` and `/sys` hold."""
 
     def replace(contents):
-        monkeypatch.setattr(environment, "_text", contents.get)
+        monkeypatch.setattr(facts, "text", contents.get)
 
     return replace
 
@@ -79,7 +79,7 @@ def test_an_arm_cpu_without_a_model_has_the_number_of_its_part(files):
 
 def test_without_cpuinfo_the_name_comes_from_sysctl_and_flags_are_unknown(files, monkeypatch):
     files({})
-    monkeypatch.setattr(environment, "_sysctl", {"machdep.cpu.brand_string": "Apple M9"}.get)
+    monkeypatch.setattr(facts, "sysctl", {"machdep.cpu.brand_string": "Apple M9"}.get)
     found = environment.read()
     assert (found.cpu, found.cpu_flags, found.hypervisor, found.governor) == ("Apple M9", (), None, None)
 
@@ -91,15 +91,15 @@ def test_without_sysctl_there_is_still_a_name(files, monkeypatch, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_none(tmp_path):
-    assert environment._text(str(tmp_path / "nothing")) is None
-    assert environment._text(str(tmp_path)) is None
+    assert facts.text(str(tmp_path / "nothing")) is None
+    assert facts.text(str(tmp_path)) is None
     (tmp_path / "governor").write_bytes(b" power\xffsave\n")
-    assert environment._text(str(tmp_path / "governor")) == "power\ufffdsave"
+    assert facts.text(str(tmp_path / "governor")) == "power\ufffdsave"
 
 
 def test_the_load_is_that_of_one_minute(monkeypatch):
     monkeypatch.setattr(os, "getloadavg", lambda: (1.23456, 7.0, 9.0))
-    assert environment.load() == 1.23
+    assert facts.load() == 1.23
 
 
 def test_a_platform_without_a_load_has_none(monkeypatch):
@@ -107,7 +107,7 @@ def test_a_platform_without_a_load_has_none(monkeypatch):
         raise OSError
 
     monkeypatch.setattr(os, "getloadavg", fail)
-    assert environment.load() is None
+    assert facts.load() is None
     assert environment.read().load_before is None
 
 

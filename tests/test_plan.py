@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import msgspec
 import pytest
@@ -33,12 +34,17 @@ def one(where=None, **choices):
     return found
 
 
-def test_everything_is_planned_by_target_and_model_and_the_baseline_first():
+def test_everything_is_planned_by_model_and_the_baseline_first():
     found = names(cells())
     assert len(found) == 2 * 2 * 12
-    assert list(dict.fromkeys(key[:2] for key in found)) == [("arm", "clip"), ("arm", "vqa"), ("x86", "clip"), ("x86", "vqa")]
-    for first in range(0, 48, 12):
-        assert [key[2] for key in found[first : first + 4]] == ["baseline_fp32/fp32", "a_pruner/half", "a_pruner/third", "for_text/only"]
+    assert list(dict.fromkeys(key[:2] for key in found)) == [("arm", "clip"), ("x86", "clip"), ("arm", "vqa"), ("x86", "vqa")]
+    for place in product(("arm", "x86"), ("clip", "vqa")):
+        assert [key[2] for key in found if key[:2] == place][:4] == [
+            "baseline_fp32/fp32",
+            "a_pruner/half",
+            "a_pruner/third",
+            "for_text/only",
+        ]
 
 
 def test_the_quick_tier_takes_the_first_variant_of_each_method_that_does_not_train():
@@ -76,7 +82,9 @@ def test_what_is_asked_for_comes_in_the_order_of_the_question_but_the_baseline_f
     found = cells(models=("vqa",), targets=("x86",), methods=("int8", "baseline_fp32", "a_pruner/third"))
     assert [cell.cell.method for cell in found] == ["baseline_fp32", "int8", "int8", "a_pruner"]
     found = names(cells(models=("vqa", "clip"), targets=("x86", "arm"), methods=("int8/per_channel",)))
-    assert found == [(name, card, "int8/per_channel") for name in ("x86", "arm") for card in ("vqa", "clip")]
+    assert found == [(name, card, "int8/per_channel") for card in ("vqa", "clip") for name in ("x86", "arm")], (
+        "compressed once, for every target"
+    )
 
 
 def test_nothing_is_planned_twice():
@@ -116,12 +124,34 @@ def test_without_a_model_or_target_there_is_nothing_to_run():
 def test_a_target_that_does_not_run_here_keeps_its_cells_with_the_reason():
     probed = []
     probes = {"arm": lambda: Skip("this machine is no ARM"), "x86": lambda: probed.append("x86")}
-    found = plan(Config(tier="full"), registry(probes=probes), HOST, LIBRARIES)
+    found = plan(Config(tier="full", targets=("arm", "x86")), registry(probes=probes), HOST, LIBRARIES)
     assert probed == ["x86"], "asked once, whatever the number of cells"
     assert {cell.skip for cell in found.cells if cell.cell.target == "arm"} == {Skip("this machine is no ARM")}
     assert len(found.cells) == 48
     assert {cell.cell.target for cell in found.runnable} == {"x86"}
     assert all(cell.skip is None for cell in found.runnable)
+
+
+def test_where_no_target_is_named_the_reference_targets_that_run_here_are_taken():
+    targets = {**TARGETS, "other": replace(TARGETS["x86"], name="other", reference="x86")}
+    probes = {"arm": lambda: Skip("this machine is no ARM"), "x86": lambda: None, "other": lambda: None}
+    found = plan(Config(tier="full"), registry(probes=probes, targets=targets), HOST, LIBRARIES)
+    assert {cell.cell.target for cell in found.cells} == {"x86"}
+    nowhere = registry(probes=dict.fromkeys(probes, lambda: Skip("not here")), targets=targets)
+    assert {(cell.cell.target, cell.skip) for cell in plan(Config(tier="full"), nowhere, HOST, LIBRARIES).cells} == {
+        (name, Skip("not here")) for name in ("arm", "x86")
+    }
+
+
+def test_the_key_depends_on_the_versions_that_a_target_has_of_its_own_and_on_its_reference():
+    def key(own, reference="x86", source="r"):
+        targets = {**TARGETS, "other": replace(TARGETS["x86"], name="other", reference=reference)}
+        sources = {("model", "clip"): "m", ("target", "x86"): source, ("target", "other"): "t", ("method", "int8"): "y"}
+        where = registry(targets=targets, sources=sources, probes=dict.fromkeys(targets, lambda: None))
+        chosen = Config(tier="full", models=("clip",), targets=("other",), methods=("int8/per_tensor",))
+        return plan(chosen, where, HOST, LIBRARIES, lambda target: own).cells[0].key
+
+    assert len({key({}), key({"openvino": "1"}), key({"openvino": "2"}), key({}, None), key({}, source="changed")}) == 5
 
 
 def test_what_a_method_does_not_support_is_kept_with_the_reason():

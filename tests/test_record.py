@@ -51,6 +51,14 @@ WRITTEN = {
         "shape": (3, 55, 40),
         "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
     },
+    "tiny_matcher--dynamic_int8--per_channel--x86_cpu_openvino--71af39effeaf.json": {
+        "schema": 4,
+        "status": "ok",
+        "figures": {"recall_at_1": 0.8933333333333333, "bytes": 61949, "parameters": 56387, "bits_per_parameter": 8.962366855344774},
+        "speed_up": (0.5288790808255863, 0.5246926954010305, 0.5330988683216339),
+        "shape": (3, 79, 40),
+        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+    },
 }
 """What each golden file said when it was written."""
 
@@ -81,11 +89,11 @@ def test_the_latency_of_a_golden_record_follows_from_its_raw_columns(path):
     record = decode(path.read_bytes())
     columns = Store(GOLDEN).columns(record)
     assert columns["compressed_ns"].shape == WRITTEN[path.name]["shape"]
-    again = measure.summarize(columns, record.latency.cpu_wall)
+    again = measure.summarize(columns, record.latency.cpu_wall, record.latency.reference and record.latency.reference.target)
     found, wanted = _flat(msgspec.to_builtins(again)), _flat(msgspec.to_builtins(record.latency))
     assert set(found) == set(wanted)
     for name, value in wanted.items():
-        assert found[name] == (exactly(value) if value is not None else None), name
+        assert found[name] == (exactly(value) if isinstance(value, int | float) else value), name
     assert (record.latency.tokens is None) == (record.cell.model == "tiny_matcher")
 
 
@@ -111,6 +119,13 @@ def test_schema_3_says_what_training_took_and_what_a_cache_costs():
     assert cost["dynamic_int8"].training_steps == 0
     parts = {path.stem.split("--")[1]: decode(path.read_bytes()).artifact.parts for path in FILES}
     assert (parts["kv_cache_int8"]["decoder"].cache, parts["kv_cache_int8"]["decoder"].cache_bytes_per_token) == ({"past": "uint8"}, 16)
+
+
+def test_schema_4_says_what_was_timed_beside_the_reference_target():
+    beside = {path.stem: decode(path.read_bytes()).latency.reference for path in FILES}
+    (found,) = [reference for name, reference in beside.items() if "x86_cpu_openvino" in name]
+    assert (found.target, found.speed_up.value) == ("x86_cpu_ort", exactly(0.15455749395863877))
+    assert {reference for name, reference in beside.items() if "x86_cpu_ort" in name} == {None}
 
 
 def test_this_schema_has_a_golden_record():

@@ -91,7 +91,7 @@ def test_the_published_accuracy_is_reproduced(name: str, work: Path, tmp_path: P
 
     parts = msgspec.convert(json.loads((folder / "parts.json").read_text()), dict[str, Part])
     bundle = Bundle(folder, Artifact(parts, sum(part.parameters for part in parts.values()), ()))
-    evaluation = evaluate(workspace, planned, found.models[name], bundle, test, tmp_path, _quiet)
+    evaluation = evaluate(workspace, planned, found.models[name], found.targets[planned.cell.target], bundle, test, tmp_path, _quiet)
     for metric, wanted in published.accuracy.metrics.items():
         assert wanted.low <= evaluation.accuracy.metrics[metric].value <= wanted.high
     before = PUBLISHED.columns(published)[published.accuracy.metric]

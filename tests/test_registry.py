@@ -24,7 +24,7 @@ CARD = ModelCard(name={name!r}, title='T', summary='', task='', metric={metric!r
 """
 TARGET = """
 from suite.contracts import Skip, TargetCard
-CARD = TargetCard(name={name!r}, title='T', summary='', device='ARM CPU', runtime='r', formats=('onnx',))
+CARD = TargetCard(name={name!r}, title='T', summary='', device='ARM CPU', runtime='r', formats=('onnx',), {more})
 """
 
 
@@ -36,8 +36,8 @@ def model(name, metric="recall_at_1", others="()", components="(Component('a', '
     return MODEL.format(name=name, metric=metric, others=others, components=components)
 
 
-def target(name, probe="def probe(): return None"):
-    return TARGET.format(name=name) + probe
+def target(name, probe="def probe(): return None", more=""):
+    return TARGET.format(name=name, more=more) + probe
 
 
 @pytest.fixture
@@ -246,3 +246,29 @@ def test_modules_and_files_beside_plug_ins_are_none(plug_ins, tmp_path):
     (tmp_path / "plugins" / "methods" / "helper.py").write_text("raise ValueError\n")
     (tmp_path / "plugins" / "methods" / "notes").mkdir()
     assert _broken(discover()) == {}
+
+
+def test_a_borrowed_runner_belongs_to_what_a_target_depends_on(plug_ins, tmp_path):
+    plug_ins("target", lender=target("lender"), borrower=target("borrower", more="runner='lender'"), alone=target("alone"))
+    before = discover().sources
+    lender = tmp_path / "plugins" / "targets" / "lender" / "__init__.py"
+    lender.write_text(lender.read_text() + "\n")
+    after = discover().sources
+    assert {name for kind, name in before if kind == "target" and before[kind, name] != after[kind, name]} == {"lender", "borrower"}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("runner='nobody'", "it runs with the runner of 'nobody', and there is no such target"),
+        ("reference='nobody'", "it is timed beside 'nobody', and there is no such target"),
+        ("environment='moon'", "its worker runs in the environment 'moon', and there are arm-emulated, x86-emulated"),
+        ("items=0", "its items must be 1 or more"),
+        ("patience=0.5", "its patience must be 1 or more"),
+    ],
+)
+def test_a_target_that_names_what_is_not_there_is_set_aside(plug_ins, more, words):
+    plug_ins("target", astray=target("astray", more=more))
+    found = discover()
+    assert "astray" not in found.targets
+    assert words in str(next(error for error in found.broken if error.name == "astray"))

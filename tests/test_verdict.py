@@ -7,6 +7,7 @@ import pytest
 from boards import Results, right
 from msgspec.structs import replace
 
+from suite.record import Estimate, Streaming, TokenTimes
 from suite.verdict import figures, sentences
 
 
@@ -71,6 +72,28 @@ def test_the_baseline_is_itself(results):
     assert accuracy.endswith("This is the uncompressed model itself.")
     assert size == "4.00 MB on disk."
     assert speed.endswith("This is the uncompressed model timed against itself.")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "per_token", "words"),
+    [
+        (16.0, 1.1, " Its answers have 16.0 tokens, those of the uncompressed model 10.0; from one token to the next it is 1.10x as fast."),
+        (1.0, None, " Its answers have 1.0 tokens, those of the uncompressed model 10.0."),
+        (10.3, 1.01, ""),
+    ],
+)  # fmt: skip
+def test_answers_of_another_length_are_told(results, tokens, per_token, words):
+    results.add("odd", right(10), speed=(0.7, 0.69, 0.71), latency={"noisy": False})
+    one = Estimate(1.0, 0.9, 1.1)
+    times = TokenTimes(
+        Streaming(one, one, one, one, tokens),
+        Streaming(one, one, one, one, 10.0),
+        one,
+        Estimate(per_token, 1.0, 1.2) if per_token else None,
+    )
+    row = results.rows()["odd"]
+    told = with_(row, record=replace(row.record, latency=replace(row.record.latency, tokens=times)))
+    assert sentences(told, results.rows()["baseline_fp32"])[2].endswith(f"It is slower than the uncompressed model.{words}")
 
 
 def test_what_was_not_timed_has_no_speed(results):

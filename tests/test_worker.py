@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite import arrays, worker
+from suite import arrays, timing, worker
 from suite.errors import CellFailed
 from suite.glue import Glue
 
@@ -16,7 +16,7 @@ def _recorder(log, side):
 
 def test_a_block_times_every_call_but_the_dropped_ones():
     log = []
-    times = worker.block(_recorder(log, "a"), range(40, 63), 3)
+    times = timing.block(_recorder(log, "a"), range(40, 63), 3)
     assert log == [("a", index) for index in range(40, 63)]
     assert len(times) == 20
     assert all(isinstance(time, int) and time >= 0 for time in times)
@@ -24,9 +24,9 @@ def test_a_block_times_every_call_but_the_dropped_ones():
 
 def test_sides_take_turns_in_the_order_abba_and_answer_the_same_requests():
     log = []
-    old, new = worker._quads(worker.block, _recorder(log, "a"), _recorder(log, "b"), 4, 2, 0.0)
+    old, new = timing.abba(timing.block, _recorder(log, "a"), _recorder(log, "b"), 4, 2, 0.0)
     assert old.shape == new.shape == (2, 8)
-    length = 4 + worker.DROPPED
+    length = 4 + timing.DROPPED
     blocks = [log[start : start + length] for start in range(0, len(log), length)]
     assert [block[0][0] for block in blocks] == list("abba" * 2)
     for quad in (blocks[:4], blocks[4:]):
@@ -36,7 +36,7 @@ def test_sides_take_turns_in_the_order_abba_and_answer_the_same_requests():
 
 
 def test_at_least_three_quads_are_measured_however_short_the_time():
-    old, _ = worker._quads(worker.block, lambda index: None, lambda index: None, 3, 0, 0.0)
+    old, _ = timing.abba(timing.block, lambda index: None, lambda index: None, 3, 0, 0.0)
     assert len(old) == 3
 
 
@@ -45,8 +45,8 @@ def test_at_least_three_quads_are_measured_however_short_the_time():
 )
 def test_blocks_of_slow_models_hold_fewer_calls(call_s, seconds, calls, monkeypatch):
     """Three quads of four blocks, the dropped calls included, fit into a launch: 12 blocks of (12 + 3) calls of 5 ms are 0.9 s."""
-    monkeypatch.setattr(worker, "block", lambda call, indices, dropped: [max(1.0, call_s * 1e9)] * 3)
-    assert worker._block_length(seconds, lambda index: None, lambda index: None) == calls
+    monkeypatch.setattr(timing, "block", lambda call, indices, dropped: [max(1.0, call_s * 1e9)] * 3)
+    assert timing.block_length(seconds, lambda index: None, lambda index: None) == calls
 
 
 def _request(inputs, index, run):
@@ -81,7 +81,7 @@ def test_components_are_timed_apart():
 
     times = worker._components(GLUE, {"x": np.zeros((64, 1))}, run)
     assert list(times) == [("component", "only"), ("first_call", "only")]
-    assert {array.shape for array in times.values()} == {(worker.CALLS,)}
+    assert {array.shape for array in times.values()} == {(timing.CALLS,)}
     assert (times["component", "only"] > times["first_call", "only"]).all(), "all calls of a request take longer than the first of them"
 
 
@@ -95,7 +95,7 @@ def test_after_the_last_item_comes_the_first():
 
 def test_tokens_are_timed_one_by_one(monkeypatch):
     clock = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(worker, "now", lambda: next(clock))
-    rows = worker.token_block(lambda index: range(index), range(5), 2)
+    monkeypatch.setattr(timing, "now", lambda: next(clock))
+    rows = timing.token_block(lambda index: range(index), range(5), 2)
     assert rows == [(10, 20, 2), (10, 20, 3), (10, 20, 4)], "the clock is read at the start, at the first token and at the end"
-    assert worker.token_block(lambda index: (), range(1), 0) == [(0, 10, 0)]
+    assert timing.token_block(lambda index: (), range(1), 0) == [(0, 10, 0)]

@@ -5,7 +5,7 @@ import sys
 import click
 
 from suite import __version__
-from suite.cli import delivering, inspecting, measuring, modelling, publishing
+from suite.cli import advising, delivering, inspecting, measuring, modelling, publishing, surrounding
 from suite.errors import SqueezemarkError, UsageError
 
 
@@ -39,11 +39,12 @@ def cli() -> None:
     squeezemark run --tier quick                one variant of each method on every model
     squeezemark run --methods dynamic_int8,my_method --models glyph_clip
     squeezemark render && squeezemark serve     look at the leaderboard
+    squeezemark recommend --max-loss 1 --max-size 10MB   what to use, and why
     squeezemark compare width_pruning svd_low_rank   two methods side by side
     squeezemark new-model my_model              a model of your own, in one file
     """
 
 
-for module in (delivering, inspecting, measuring, modelling, publishing):
+for module in (advising, delivering, inspecting, measuring, modelling, publishing, surrounding):
     for command in module.COMMANDS:
         cli.add_command(command)

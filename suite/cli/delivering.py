@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     help="A method and its variant, such as dynamic_int8/per_channel, or path/to/my_recipe.toml, whose first variant is taken.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the files; it must not exist yet, or be empty.")
-@click.option("--target", help="Where it is measured. Default: the first target that this machine can be.")
+@click.option("--target", help="Where it is measured. Default: the reference target of this machine.")
 @click.option("--tier", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="How thoroughly it is measured.")
 @click.option("--results", default="results", show_default=True, help="Folder of the records.")
 @click.option("--work", default=".squeezemark", show_default=True, help="Folder for exports and test sets; may be deleted at any time.")
@@ -66,10 +66,9 @@ def _recipe(recipe: str, registry: "Registry") -> str:
 def _target(name: str | None, registry: "Registry") -> str:
     if name is not None:
         return registry.find("target", name).name
-    runs = next((target for target, probe in registry.probes.items() if probe() is None), None)
-    if runs is None:
-        raise UsageError("No target runs on this machine; squeezemark doctor says why.")
-    return runs
+    if not registry.native():
+        raise UsageError("No reference target runs on this machine; squeezemark doctor says why, and --target names another.")
+    return registry.native()[0]
 
 
 COMMANDS = (compress,)

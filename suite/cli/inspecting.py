@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: list, describe, compare, doctor."""
+"""Commands that look and change nothing: list, describe, compare, recompute, doctor."""
 
 import json
 from itertools import groupby
@@ -109,6 +109,34 @@ def compare(one: str, other: str, models: tuple[str, ...], results: Path, as_jso
 
 
 @click.command()
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the records.")
+def recompute(results: Path) -> None:
+    """Work out every published statistic again from the raw samples, and say where one differs. Exits with 1 if any does."""
+    from suite.errors import BrokenRecord
+    from suite.recompute import discrepancies, figures
+    from suite.store import Store
+
+    if not results.is_dir():
+        raise UsageError(f"There is no results folder {results}; run `squeezemark run` first, or name one with --results.")
+    store, records, checked, wrong = Store(results), 0, 0, [str(error) for error in Store(results).broken()]
+    for record in store.records():
+        records += 1
+        if record.columns_sha256 is None:
+            continue
+        try:
+            columns = store.columns(record)
+            checked += len(figures(record, columns))
+            wrong += [f"{record.name}: {d.figure} is {d.published}, its samples give {d.again}" for d in discrepancies(record, columns)]
+        except (BrokenRecord, KeyError, ValueError, IndexError) as error:
+            wrong.append(f"{record.name}: its raw columns do not bear it out ({error})")
+    for sentence in wrong:
+        click.echo(sentence, err=True)
+    click.echo(f"{checked:,} figures of {records:,} records worked out again, {len(wrong)} differences.")
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="An array of objects, for scripts.")
 @plug_ins
 def doctor(as_json: bool, plugins: tuple[str, ...], model_files: tuple[str, ...]) -> None:
@@ -120,4 +148,4 @@ def doctor(as_json: bool, plugins: tuple[str, ...], model_files: tuple[str, ...]
     report_broken(registry)
 
 
-COMMANDS = (list_command, describe, compare, doctor)
+COMMANDS = (list_command, describe, compare, recompute, doctor)

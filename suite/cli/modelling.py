@@ -1,4 +1,4 @@
-"""Commands about models of one's own: new-model, check-model, train."""
+"""Commands about plug-ins of one's own: new-model, new-target, check-model, train."""
 
 import sys
 from pathlib import Path
@@ -13,11 +13,24 @@ from suite.cli.options import discover, one_model, plug_ins, print_rows
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder of the new files. Default: this one.")
 def new_model(name: str, out: Path) -> None:
     """Write NAME.py and its weights NAME.npz: a model in one file that runs as it stands, each part with what to put there."""
-    from suite.skeleton import write
+    from suite.skeleton import write_model
 
-    file, weights = write(name, out, lambda done, total, text: None)
+    file, weights = write_model(name, out, lambda done, total, text: None)
     click.echo(f"{file} and its weights {weights}: a small model that runs. Replace its parts by yours, then:")
     click.echo(f'  squeezemark check-model "{file}"' if " " in str(file) else f"  squeezemark check-model {file}")
+
+
+@click.command("new-target")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("plugins"), show_default=True, help="Folder of your plug-ins.")
+def new_target(name: str, out: Path) -> None:
+    """Write targets/NAME in a folder of plug-ins: a target that runs as it stands, with what to put in each place."""
+    from suite.skeleton import write_target
+
+    place = write_target(name, out)
+    click.echo(f"{place}: a target that runs. Say in __init__.py what it is, and in runner.py how it runs a file, then:")
+    click.echo(f"  squeezemark doctor --plugins {out}")
+    click.echo(f"  squeezemark run --plugins {out} --targets {name} --models audio_visual_digits --methods baseline_fp32,dynamic_int8")
 
 
 @click.command("check-model")
@@ -57,4 +70,4 @@ def train(model: str, out: Path | None, plugins: tuple[str, ...], model_files: t
     click.echo(f"{path}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
 
 
-COMMANDS = (new_model, check_model, train)
+COMMANDS = (new_model, new_target, check_model, train)

@@ -52,7 +52,12 @@ def selection(command: Callable[..., Any]) -> Callable[..., Any]:
             callback=split,
             help="A recipe of your own: path/to/my_recipe.toml (docs/methods.md). May be given several times.",
         ),
-        click.option("--targets", multiple=True, callback=split, help="Targets, separated by commas. Default: all."),
+        click.option(
+            "--targets", multiple=True, callback=split, help="Targets, separated by commas. Default: the reference target of the machine."
+        ),
+        click.option("--host", help="Another machine that measures, as ssh knows it: pi@board (docs/targets.md). Default: this one."),
+        click.option("--host-python", help="The Python there. Default: that of `squeezemark env host`, or python3."),
+        click.option("--ssh-option", "ssh_options", multiple=True, help="An option of ssh, such as -p2222. May be given several times."),
         click.option(
             "--tier",
             type=click.Choice(["quick", "full"]),
@@ -124,11 +129,19 @@ def one_model(
 
 
 def planned(config: "Config", registry: "Registry") -> "Plan":
-    """The cells that the config asks for, on this machine."""
+    """The cells that the config asks for, on this machine or on the one that it names. Raises HostError."""
+    from dataclasses import replace
+
     from suite import environment
+    from suite.executors import remote
     from suite.plan import plan
 
-    return plan(config, registry, environment.read().host, environment.library_versions())
+    host = remote.of(config)
+    if host is not None:
+        probes = {name: functools.partial(host.probe, card) for name, card in registry.targets.items()}
+        registry = replace(registry, probes=probes)
+    found = environment.read(machine=host.facts if host else None)
+    return plan(config, registry, found.host, found.libraries, environment.target_libraries)
 
 
 def report_broken(registry: "Registry") -> bool:

@@ -10,7 +10,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from suite.errors import CellFailed, NotWritable
@@ -22,16 +23,24 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 A runtime's own threads are a setting of the target, and are not touched by this."""
 
 
-def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progress) -> dict[str, Any]:
-    """The result of `python -m module` for `job`. Raises CellFailed: as the process says, or for how it died, or `timeout`.
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """What runs Python: a command, before which there may be an emulator, and what is added to its environment."""
 
-    The calling thread waits on a queue, it does not spin: a busy coordinator would be measured by the worker beside it.
-    """
+    command: tuple[str, ...] = (sys.executable,)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+HERE = Interpreter()
+
+
+def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progress, interpreter: Interpreter = HERE) -> dict[str, Any]:
+    """The result of `python -m module` for `job`. Raises CellFailed: as the process says, or for how it died, or `timeout`."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [*interpreter.command, "-m", module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
-            env=os.environ | ONE_THREAD,
+            env={**os.environ, **ONE_THREAD, **interpreter.environ},
         )  # fmt: skip
         try:
             _send(process, job)
@@ -39,8 +48,8 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
         finally:
-            _kill(process)
-        return result if result is not None else _died(process.returncode, errors)
+            kill(process)
+        return result if result is not None else died(process.returncode, errors)
 
 
 def _send(process: "subprocess.Popen[str]", job: Mapping[str, Any]) -> None:
@@ -54,6 +63,21 @@ def _send(process: "subprocess.Popen[str]", job: Mapping[str, Any]) -> None:
 
 def _listen(process: "subprocess.Popen[str]", timeout_s: float, progress: Progress) -> dict[str, Any] | None:
     """The result line; None if the process ended without one."""
+    for message in messages(process, timeout_s):
+        if message.get("event") == "progress":
+            progress(message["done"], message["total"], message["text"])
+        elif message.get("event") == "failed":
+            raise told(CellFailed(message["status"], message["reason"]))
+        elif message.get("event") == "result":
+            return message
+    return None
+
+
+def messages(process: "subprocess.Popen[str]", timeout_s: float) -> Iterator[dict[str, Any]]:
+    """The lines of the protocol as they come, until the process ends. Raises CellFailed (`timeout`, or `crashed` for another line).
+
+    The calling thread waits on a queue, it does not spin: a busy coordinator would be measured by the worker beside it.
+    """
     assert process.stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
@@ -64,16 +88,15 @@ def _listen(process: "subprocess.Popen[str]", timeout_s: float, progress: Progre
         except queue.Empty:
             raise CellFailed("timeout", f"it did not end within {timeout_s:g} s") from None
         if line is None:
-            return None
-        message = _parse(line)
-        if message.get("event") == "progress":
-            progress(message["done"], message["total"], message["text"])
-        elif message.get("event") == "failed":
-            if message["status"] == NO_SPACE:
-                raise NotWritable(f"The disk is full ({message['reason']}); free some space and run the same command again.")
-            raise CellFailed(message["status"], message["reason"])
-        elif message.get("event") == "result":
-            return message
+            return
+        yield _parse(line)
+
+
+def told(failure: CellFailed) -> Exception:
+    """What a failure that a process reports is to the run: a full disk says nothing about a method, and ends it."""
+    if failure.status == NO_SPACE:
+        return NotWritable(f"The disk is full ({failure.reason}); free some space and run the same command again.")
+    return failure
 
 
 def _parse(line: str) -> dict[str, Any]:
@@ -92,14 +115,15 @@ def _pump(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
     lines.put(None)
 
 
-def _kill(process: "subprocess.Popen[str]") -> None:
+def kill(process: "subprocess.Popen[str]") -> None:
     """Ends the process and whatever it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _died(status: int, errors: IO[str]) -> dict[str, Any]:
+def died(status: int, errors: IO[str]) -> dict[str, Any]:
+    """Raises CellFailed for how a process ended that had no result. `errors`: what it wrote to stderr."""
     errors.seek(0)
     tail = " ".join(errors.read()[-TAIL:].split())
     if status == -signal.SIGKILL:

@@ -1,24 +1,28 @@
-"""A new model in one file, from the template `my_model.py` beside this module: it runs as it stands."""
+"""A new model in one file and a new target in a folder, from the templates `my_model.py` and `my_target` beside this module.
+
+Both run as they stand.
+"""
 
 import re
 import tempfile
 from pathlib import Path
 
 from suite import plugins, registry
+from suite.cards import PLAIN_NAME
 from suite.contracts import Advance
 from suite.errors import ConfigError, PlugInError
 
 TEMPLATE = Path(__file__).with_name("my_model.py")
 EXAMPLE = TEMPLATE.stem
+TARGET = Path(__file__).with_name("my_target")
 
 
-def write(name: str, folder: Path, advance: Advance) -> tuple[Path, Path]:
+def write_model(name: str, folder: Path, advance: Advance) -> tuple[Path, Path]:
     """Writes `<name>.py` and its weights `<name>.npz` into `folder`, both or neither.
 
     Raises ConfigError for a name that cannot be used or is taken, and PlugInError if what fits the weights is not installed.
     """
-    if not registry.PLAIN_NAME.fullmatch(name):
-        raise ConfigError(f"A model cannot be called {name!r}: take lower-case letters, digits and '_', a letter first, such as my_model.")
+    _check_name("model", name)
     wanted = folder / f"{name}.py", folder / f"{name}.npz"
     for path in wanted:
         if path.exists():
@@ -37,3 +41,32 @@ def write(name: str, folder: Path, advance: Advance) -> tuple[Path, Path]:
         for source, path in reversed(list(zip(made, wanted, strict=True))):
             source.rename(path)
     return wanted
+
+
+def write_target(name: str, folder: Path) -> Path:
+    """Writes `targets/<name>/` into a folder of plug-ins, whole or not at all; where it is.
+
+    Raises ConfigError for a name that cannot be used or is taken.
+    """
+    _check_name("target", name)
+    place = folder / "targets" / name
+    if place.exists():
+        raise ConfigError(f"{place} exists already and is not written over; choose another name or another folder with --out.")
+    if name in registry.discover().targets:
+        raise ConfigError(f"There is a target {name!r} already; choose another name.")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{name}-") as room:
+        made = Path(room) / name
+        made.mkdir()
+        for file in sorted(TARGET.glob("*.py")):
+            text = re.sub(rf"\b{TARGET.name}\b", name, file.read_text(encoding="utf-8"))
+            (made / file.name).write_text(text, encoding="utf-8")
+        made.rename(place)
+    return place
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not PLAIN_NAME.fullmatch(name):
+        raise ConfigError(
+            f"A {kind} cannot be called {name!r}: take lower-case letters, digits and '_', a letter first, such as my_{kind}."
+        )

@@ -1,0 +1,126 @@
+"""The command that answers what to use: recommend."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.cli.options import discover, split
+from suite.errors import UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from suite.recommend import Advice, Pick
+    from suite.summarize import Board
+
+SHOWN = 5
+DIVISIONS = ("data-free", "calibration", "training")
+
+
+@click.command()
+@click.option("--models", multiple=True, callback=split, help="Models to look at, separated by commas. Default: all.")
+@click.option("--target", help="Where it is to run. Default: the target that most was measured on.")
+@click.option(
+    "--max-loss", type=click.FloatRange(0), help="Points of accuracy to spend: 1 is from .900 to .890. Met by the whole interval."
+)
+@click.option("--max-size", help="Of all files together: 10MB, 800kB, 1.5GiB.")
+@click.option("--max-latency", type=click.FloatRange(0, min_open=True), help="Milliseconds of a request on the machine that measured.")
+@click.option("--division", "divisions", multiple=True, type=click.Choice(DIVISIONS), help="May be given several times. Default: all.")
+@click.option("--licence", "licences", multiple=True, help="Licence of the method, such as Apache-2.0. May be given several times.")
+@click.option(
+    "--prefer", type=click.Choice(["smaller", "faster"]), help="What ranks. Default: faster if a size is given, otherwise smaller."
+)
+@click.option("--show", type=click.IntRange(1), default=SHOWN, show_default=True, help="How many of each model.")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the records.")
+@click.option("--json", "as_json", is_flag=True, help="An object for each model, for scripts.")
+@click.option("--plugins", multiple=True, callback=split, help="Folders with your own methods/ or targets/.")
+def recommend(
+    results: Path, target: str | None, models: tuple[str, ...], show: int, as_json: bool, plugins: tuple[str, ...], **asked: Any
+) -> None:
+    """What to use: the variants that fit what you can spend, the best first. Reads records, measures nothing.
+
+    \b
+    squeezemark recommend --max-loss 1 --max-size 10MB
+    squeezemark recommend --models scene_captioner --max-loss 0.5 --prefer faster --division data-free
+
+    Variants that cannot be told apart share a rank. A variant meets --max-loss if its whole 95 % interval does.
+    """
+    from suite.recommend import Wish, parse_size
+    from suite.recommend import recommend as advise
+    from suite.store import Store
+    from suite.summarize import summarize
+
+    if not results.is_dir():
+        raise UsageError(f"There is no results folder {results}; run `squeezemark run` first, or name one with --results.")
+    wish = Wish(
+        loss=None if asked["max_loss"] is None else asked["max_loss"] / 100,
+        bytes=parse_size(asked["max_size"]) if asked["max_size"] else None,
+        latency_ms=asked["max_latency"],
+        divisions=asked["divisions"],
+        licences=asked["licences"],
+        prefer=asked["prefer"] or ("faster" if asked["max_size"] else "smaller"),
+    )
+    store, registry = Store(results), discover(plugins)
+    boards = _chosen(summarize(store.records(), store.columns), target, models)
+    found = advise(boards, wish, registry.methods, registry.targets)
+    if as_json:
+        click.echo(json.dumps([_object(advice, show) for advice in found], indent=1))
+    else:
+        _tell(found, show)
+    if not any(advice.picks for advice in found):
+        raise click.exceptions.Exit(1)
+
+
+def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, ...]) -> "tuple[Board, ...]":
+    """The boards of a target, of the largest tier that it has. Raises UnknownName, UsageError."""
+    known = sorted({board.target for board in boards})
+    if not known:
+        raise UsageError("There are no records yet; run `squeezemark run` first.")
+    if target is not None and target not in known:
+        raise UnknownName("measured target", target, known)
+    wanted = target or max(known, key=lambda name: sum(len(board.rows) for board in boards if board.target == name))
+    here = [board for board in boards if board.target == wanted]
+    for model in models:
+        if model not in {board.model for board in here}:
+            raise UnknownName("measured model", model, {board.model for board in here})
+    tier = "full" if any(board.tier == "full" for board in here) else "quick"
+    return tuple(board for board in here if board.tier == tier and (not models or board.model in models))
+
+
+def _object(advice: "Advice", show: int) -> dict[str, Any]:
+    from suite.verdict import figures
+
+    baseline = advice.board.baseline
+    assert baseline is not None
+    picks = [
+        {"rank": pick.rank, "method": pick.row.record.cell.method, "variant": pick.row.record.cell.variant, **figures(pick.row, baseline)}
+        for pick in advice.picks[:show]
+    ]
+    place = {"model": advice.board.model, "target": advice.board.target, "tier": advice.board.tier, "host": advice.board.host}
+    return {**place, "fitting": len(advice.picks), "picks": picks, "fallen": dict(advice.fallen)}
+
+
+def _tell(found: "tuple[Advice, ...]", show: int) -> None:
+    from rich.console import Console
+
+    from suite.recommend import everywhere
+    from suite.tables import advice_table
+
+    for advice in found:
+        if advice.picks:
+            Console().print(advice_table(advice, show))
+            click.echo(f"  {_command(advice.picks[0])}")
+        fallen = ", ".join(f"{count} {reason}" for reason, count in advice.fallen.items())
+        rest = f"{len(advice.picks)} of {len(advice.picks) + sum(advice.fallen.values())} variants fit" + (f": {fallen}" if fallen else "")
+        click.echo(f"{advice.board.model}: {rest}.\n")
+    names = everywhere(found) if len(found) > 1 else ()
+    if names:
+        click.echo(f"Fits on all {len(found)} models, the best first: {', '.join(names[:show])}.")
+
+
+def _command(pick: "Pick") -> str:
+    cell = pick.row.record.cell
+    return f"squeezemark compress --model {cell.model} --recipe {cell.method}/{cell.variant} --out deployed"
+
+
+COMMANDS = (recommend,)

@@ -1,0 +1,158 @@
+"""What the targets of one device gain side by side, and what the same file answers on other kernels. Pure: boards and raw columns in."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from suite.pages import BoardView, Cards
+from suite.record import Estimate, Record
+from suite.statistics import difference
+from suite.summarize import SPEED_MARGIN, Columns, Row, Verdict, verdict
+
+LOSS = 0.01
+"""One point of a score from 0 to 1: what many would give for speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of one of a device's targets beside the uncompressed model on the device's reference target.
+
+    difference: of accuracy, on the items that both answered. speed_up: the reference target's time for the uncompressed model / its own,
+    taken in one session.
+    """
+
+    row: Row
+    view: BoardView
+    difference: Estimate
+    speed_up: Estimate
+
+    @property
+    def accuracy_verdict(self) -> Verdict:
+        return verdict(self.difference, 0.0)
+
+    @property
+    def speed_verdict(self) -> Verdict:
+        return verdict(self.speed_up, 1.0, SPEED_MARGIN)
+
+
+@dataclass(frozen=True)
+class DeviceBoard:
+    """Everything that was timed on one device for one model, the fastest first. reference: the board that it is held against."""
+
+    device: str
+    reference: BoardView
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def near(self) -> tuple[Entry, ...]:
+        """The fastest of those that lose at most LOSS by their whole interval, and those that tie with it."""
+        good = [entry for entry in self.entries if entry.difference.low >= -LOSS]
+        return tuple(entry for entry in good if entry.speed_up.high >= good[0].speed_up.low)
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Those that it compares, by name."""
+        return tuple(sorted({entry.view.board.target for entry in self.entries}))
+
+
+def device_boards(views: Iterable[BoardView], cards: Cards, columns: Columns) -> tuple[DeviceBoard, ...]:
+    """One for each model and device that was timed on more than one target, on the same host, tier and test set."""
+    groups: dict[tuple[object, ...], list[BoardView]] = {}
+    for view in views:
+        card = cards.targets.get(view.board.target)
+        if card is not None and card.ranks_latency:
+            board = view.board
+            groups.setdefault((board.model, card.device, board.tier, board.host, view.test_seed), []).append(view)
+    found = []
+    for key, of in groups.items():
+        reference = next((view for view in of if cards.targets[view.board.target].is_reference), None)
+        if reference is None or reference.board.baseline is None or len(of) < 2:
+            continue
+        entries = [entry for view in of for entry in _entries(view, reference, reference.board.baseline.record, columns)]
+        ordered = sorted(entries, key=lambda entry: (-entry.speed_up.value, entry.row.record.name))
+        found.append(DeviceBoard(str(key[1]), reference, tuple(ordered)))
+    return tuple(found)
+
+
+def _entries(view: BoardView, reference: BoardView, baseline: Record, columns: Columns) -> Iterator[Entry]:
+    hits = columns(baseline)[reference.board.metric]
+    for row in view.board.rows:
+        latency = row.record.latency
+        if row.record.status != "ok" or latency is None:
+            continue
+        if view is reference:
+            if row.difference is not None:
+                yield Entry(row, view, row.difference, latency.speed_up)
+        elif latency.reference is not None and _same_question(row.record, baseline):
+            mine = columns(row.record)[view.board.metric]
+            shared = min(len(mine), len(hits))
+            yield Entry(row, view, difference(mine[:shared], hits[:shared]), latency.reference.speed_up)
+
+
+def _same_question(one: Record, other: Record) -> bool:
+    """Whether two records answer the same items of the same model."""
+    mine, theirs = one.provenance, other.provenance
+    return (mine.model_sha256, mine.test_sha256) == (theirs.model_sha256, theirs.test_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The very same files on two targets. agreement: share of items that both score alike. difference: of accuracy on those items."""
+
+    row: Row
+    home: Row
+    items: int
+    agreement: float
+    difference: Estimate
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.difference, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What files that were made once answer on another target than `home`, whose answers change most first."""
+
+    home: BoardView
+    view: BoardView
+    shifts: tuple[Shift, ...]
+
+    @property
+    def changed(self) -> tuple[Shift, ...]:
+        """Those whose accuracy surely differs."""
+        return tuple(shift for shift in self.shifts if shift.verdict != "tie")
+
+
+def kernels(views: Iterable[BoardView], cards: Cards, columns: Columns) -> tuple[Kernels, ...]:
+    """Each emulated target beside the reference target that was measured on the same host, model by model."""
+    known = tuple(view for view in views if view.board.target in cards.targets)
+    homes = {_place(view): view for view in known if cards.targets[view.board.target].is_reference}
+    found = []
+    for view in known:
+        home = homes.get(_place(view))
+        if home is None or cards.targets[view.board.target].ranks_latency:
+            continue
+        if shifts := tuple(_shifts(view, home, columns)):
+            found.append(Kernels(home, view, shifts))
+    return tuple(found)
+
+
+def _place(view: BoardView) -> tuple[object, ...]:
+    return view.board.model, view.board.tier, view.board.host, view.test_seed
+
+
+def _shifts(view: BoardView, home: BoardView, columns: Columns) -> list[Shift]:
+    known = {row.record.provenance.artifact_sha256: row for row in home.board.rows if row.record.status == "ok"}
+    found = []
+    for row in view.board.rows:
+        other = known.get(row.record.provenance.artifact_sha256)
+        if row.record.status != "ok" or other is None or not _same_question(row.record, other.record):
+            continue
+        mine, theirs = columns(row.record)[view.board.metric], columns(other.record)[home.board.metric]
+        shared = min(len(mine), len(theirs))
+        agreement = float(np.mean(mine[:shared] == theirs[:shared]))
+        found.append(Shift(row, other, shared, agreement, difference(mine[:shared], theirs[:shared])))
+    return sorted(found, key=lambda shift: (shift.agreement, shift.row.record.name))

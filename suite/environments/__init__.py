@@ -1,0 +1,121 @@
+"""Environments of their own that the workers of some targets run in: what is missing, how one is made, what runs Python there.
+
+Each is a folder under `home()`, made whole or not at all, and never changed afterwards. Nothing of it is in the repository, and no
+package host is named: apt and pip fetch from wherever this machine is set up to.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from suite.contracts import Skip, TargetCard
+from suite.environments import emulated
+from suite.errors import NotWritable, UsageError
+from suite.executors.local import HERE, Interpreter
+
+Say = Callable[[str], None]
+FACTS = "environment.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one environment is made and used.
+
+    found: what it is made of, by name, if this machine has it without anything being made. build: fills an empty folder and returns
+    what it is made of. interpreter: what runs Python in it, for the settings of a target.
+    """
+
+    summary: str
+    found: Callable[[], Mapping[str, str] | None]
+    build: Callable[[Path, Say], Mapping[str, str]]
+    interpreter: Callable[[Path, Mapping[str, object]], Interpreter]
+
+
+KINDS: Mapping[str, Kind] = {
+    "arm-emulated": Kind(
+        "An ARM system in a folder, with Python and ONNX Runtime, and QEMU to run it.",
+        lambda: None,
+        emulated.build_arm,
+        emulated.arm_interpreter,
+    ),
+    "x86-emulated": Kind(
+        "QEMU, which runs this machine's own Python as an x86 processor of another kind would.",
+        emulated.installed,
+        emulated.build_x86,
+        emulated.x86_interpreter,
+    ),
+}
+NAMES = tuple(KINDS)
+
+
+def home() -> Path:
+    """The folder of all environments: `$SQUEEZEMARK_HOME/environments`, by default under ~/.local/share/squeezemark."""
+    base = os.environ.get("SQUEEZEMARK_HOME") or Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "squeezemark"
+    return Path(base) / "environments"
+
+
+def missing(name: str) -> Skip | None:
+    """Why an environment cannot be used yet, and the command that makes it; None if it can."""
+    made, remedy = versions(name), f"squeezemark env create {name}"
+    if not made:
+        return Skip(f"its environment is not there: {remedy}")
+    pins = emulated.pins()
+    stale = next((library for library, version in pins.items() if made.get(library, version) != version), None)
+    if stale is not None:
+        return Skip(f"its environment has {stale} {made[stale]}, and here is {pins[stale]}: squeezemark env remove {name}, then {remedy}")
+    return None
+
+
+def versions(name: str) -> dict[str, str]:
+    """What an environment is made of, name -> version; empty if it is not there."""
+    try:
+        return dict(json.loads((home() / name / FACTS).read_text())["versions"])
+    except (OSError, ValueError, KeyError):
+        return dict(KINDS[name].found() or {})
+
+
+def interpreter(card: TargetCard) -> Interpreter:
+    """What runs a target's worker."""
+    if card.environment is None:
+        return HERE
+    return KINDS[card.environment].interpreter(home() / card.environment, card.settings)
+
+
+def create(name: str, say: Say) -> Path:
+    """Makes an environment; its folder. `say` is told each step. Raises UsageError where one step fails, and NotWritable."""
+    folder = _known(name)
+    if folder.is_dir():
+        raise UsageError(f"The environment {name} is there already, in {folder}; squeezemark env remove {name} removes it.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as room:
+            made = Path(room) / name
+            made.mkdir()
+            facts = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": dict(KINDS[name].build(made, say))}
+            (made / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            made.rename(folder)
+    except OSError as error:
+        raise NotWritable(
+            f"The environment {name} cannot be written to {folder.parent} ({error.strerror}); set SQUEEZEMARK_HOME to another folder."
+        ) from error
+    return folder
+
+
+def remove(name: str) -> Path:
+    """Removes an environment; where it was. Raises UsageError if it is not there."""
+    folder = _known(name)
+    if not folder.is_dir():
+        raise UsageError(f"There is no environment {name} in {folder.parent}.")
+    shutil.rmtree(folder)
+    return folder
+
+
+def _known(name: str) -> Path:
+    if name not in KINDS:
+        raise UsageError(f"There is no environment {name!r}. There are: {', '.join(NAMES)}.")
+    return home() / name

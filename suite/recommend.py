@@ -1,0 +1,144 @@
+"""What to use: the variants that meet a wish, the best first, with ties as ties and the reason why others fell out. Pure: boards in."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from suite.contracts import MethodCard, TargetCard
+from suite.errors import UsageError
+from suite.summarize import Board, Row
+
+Preference = Literal["smaller", "faster"]
+
+UNITS: Mapping[str, float] = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+SAME_SIZE = 0.01
+"""Sizes within this share of each other are nobody's gain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for; None asks for nothing. loss: of the score, as a share of 1; a variant meets it by its whole interval.
+
+    bytes: of all files together. latency_ms: the median of a request on the machine that measured. divisions: those that may be used;
+    none named are all. licences: the same.
+    """
+
+    loss: float | None = None
+    bytes: float | None = None
+    latency_ms: float | None = None
+    divisions: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    prefer: Preference = "smaller"
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A variant that meets the wish. rank: 1 + the picks that are surely better by what is preferred; ties share it."""
+
+    row: Row
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What one board advises. fallen: why variants fell out -> how many, the commonest first. timed: whether times could be asked for."""
+
+    board: Board
+    picks: tuple[Pick, ...]
+    fallen: Mapping[str, int]
+    timed: bool
+
+
+def parse_size(text: str) -> float:
+    """Bytes of `10MB`, `800 kB` or `1.5GiB`. Raises UsageError."""
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", text)
+    if found is None or found[2].lower() not in UNITS or float(found[1]) <= 0:
+        raise UsageError(f"{text!r} is not a size; write it like 10MB, 800kB or 1.5GiB.")
+    return float(found[1]) * UNITS[found[2].lower()]
+
+
+def recommend(
+    boards: Iterable[Board], wish: Wish, methods: Mapping[str, MethodCard], targets: Mapping[str, TargetCard]
+) -> tuple[Advice, ...]:
+    """The advice of every board that has a baseline. Raises UsageError for a latency on a target whose times mean nothing."""
+    return tuple(_advice(board, wish, methods, targets) for board in boards if board.baseline is not None)
+
+
+def _advice(board: Board, wish: Wish, methods: Mapping[str, MethodCard], targets: Mapping[str, TargetCard]) -> Advice:
+    timed = board.target not in targets or targets[board.target].ranks_latency
+    if not timed and (wish.latency_ms is not None or wish.prefer == "faster"):
+        raise UsageError(f"{board.target} is emulated: its times mean nothing, so that neither a latency nor speed can be asked for there.")
+    rows = [row for row in board.rows if not row.is_baseline and row.record.status == "ok" and row.difference is not None]
+    fallen: Counter[str] = Counter()
+    good = []
+    for row in rows:
+        reason = next((words for words, misses in _TESTS.items() if misses(row, wish, methods.get(row.record.cell.method))), None)
+        if reason is None:
+            good.append(row)
+        else:
+            fallen[reason] += 1
+    return Advice(board, _ranked(good, wish.prefer), dict(fallen.most_common()), timed)
+
+
+def _ranked(rows: list[Row], prefer: Preference) -> tuple[Pick, ...]:
+    """Sizes tie within SAME_SIZE, speeds where their intervals overlap; of a tie the more accurate comes first."""
+    spans = {row.record.name: _span(row, prefer) for row in rows}
+    ranks = {name: 1 + sum(other[0] > span[1] for other in spans.values()) for name, span in spans.items()}
+
+    def place(row: Row) -> tuple[int, float, str]:
+        assert row.difference is not None
+        return ranks[row.record.name], -row.difference.value, row.record.name
+
+    return tuple(Pick(row, ranks[row.record.name]) for row in sorted(rows, key=place))
+
+
+def _span(row: Row, prefer: Preference) -> tuple[float, float]:
+    """From the least to the most that it gains by what is preferred."""
+    if prefer == "faster":
+        return (row.speed_up.low, row.speed_up.high) if row.speed_up else (0.0, 0.0)
+    ratio = row.size_ratio or 0.0
+    return ratio * (1 - SAME_SIZE / 2), ratio * (1 + SAME_SIZE / 2)
+
+
+def _loses_too_much(row: Row, wish: Wish, card: MethodCard | None) -> bool:
+    return wish.loss is not None and row.difference is not None and row.difference.low < -wish.loss
+
+
+def _is_too_large(row: Row, wish: Wish, card: MethodCard | None) -> bool:
+    return wish.bytes is not None and (row.bytes or 0) > wish.bytes
+
+
+def _is_too_slow(row: Row, wish: Wish, card: MethodCard | None) -> bool:
+    latency = row.record.latency
+    return wish.latency_ms is not None and (latency is None or latency.median_ms.high > wish.latency_ms)
+
+
+def _of_another_division(row: Row, wish: Wish, card: MethodCard | None) -> bool:
+    return bool(wish.divisions) and (card is None or card.division not in wish.divisions)
+
+
+def _of_another_licence(row: Row, wish: Wish, card: MethodCard | None) -> bool:
+    return bool(wish.licences) and (card is None or card.licence not in wish.licences)
+
+
+_TESTS: Mapping[str, Callable[[Row, Wish, MethodCard | None], bool]] = {
+    "of another division": _of_another_division,
+    "under another licence": _of_another_licence,
+    "too large": _is_too_large,
+    "not surely fast enough": _is_too_slow,
+    "may lose more than that": _loses_too_much,
+}
+"""Why a variant falls out -> whether it does, by the first that holds."""
+
+
+def everywhere(found: Iterable[Advice]) -> tuple[str, ...]:
+    """method/variant of what every board advises, by the sum of its ranks: what to try on a model that was not measured."""
+    places: dict[str, list[int]] = {}
+    boards = tuple(found)
+    for advice in boards:
+        for pick in advice.picks:
+            places.setdefault(f"{pick.row.record.cell.method}/{pick.row.record.cell.variant}", []).append(pick.rank)
+    common = {name: sum(ranks) for name, ranks in places.items() if len(ranks) == len(boards)}
+    return tuple(sorted(common, key=lambda name: (common[name], name)))
