@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,13 @@ LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch", "onnxscript", "pillow", "m
 
 def library_versions() -> dict[str, str]:
     """Installed versions of what a result depends on, without importing any of it."""
-    return {name: version for name in LIBRARIES if (version := _installed(name)) is not None}
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    return facts.versions(LIBRARIES)
 
 
 def target_libraries(card: TargetCard) -> dict[str, str]:
     """Installed versions of what the results of one target depend on besides, and of what its environment is made of."""
-    found = {name: version for name in card.libraries if (version := _installed(name)) is not None}
     made = environments.versions(card.environment) if card.environment else {}
-    return found | {f"{card.environment} {name}": version for name, version in made.items()}
+    return facts.versions(card.libraries) | {f"{card.environment} {name}": version for name, version in made.items()}
 
 
 def read(target: TargetCard | None = None, machine: Mapping[str, Any] | None = None) -> Environment:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,14 @@ def read() -> dict[str, Any]:
         "hypervisor": ("hypervisor" in flags) if flags else None,
         "load_before": load(),
         "python": platform.python_version(),
-        "libraries": libraries(),
+        "libraries": versions(LIBRARIES),
     }
 
 
-def libraries() -> dict[str, str]:
-    """Installed versions of what a worker needs."""
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions of distributions, by name, without importing any; those that are not there are left out."""
     found = {}
-    for name in LIBRARIES:
+    for name in names:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 
+from suite import facts
 from suite.environments import debian
 from suite.errors import UsageError
 from suite.executors.local import Interpreter
@@ -38,13 +38,7 @@ CPU revision\t: 3
 
 def pins() -> dict[str, str]:
     """The versions of the libraries that this Python has."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return facts.versions(LIBRARIES)
 
 
 def qemu(folder: Path, machine: str) -> str | None:
