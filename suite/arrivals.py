@@ -83,7 +83,7 @@ def upper_rank(samples: int, percentile: float = PERCENTILE, confidence: float =
     return None
 
 
-def expected_rate(times_ns: Array, bound_ns: float, rng: np.random.Generator) -> float:
+def expected_rate(times_ns: Array, bound_ns: float, rng: "np.random.Generator") -> float:
     """Where to begin: the rate at which a simulation with these service times keeps the bound, by bisection; a quarter of what can be
     served at all if it keeps it at none."""
     most = 1e9 / float(times_ns.mean())
@@ -105,7 +105,7 @@ def waits(gaps_ns: Array, served_ns: Array) -> Array:
     return found
 
 
-def _serve(call: Call, rng: np.random.Generator, rate: float) -> Array:
+def _serve(call: Call, rng: "np.random.Generator", rate: float) -> Array:
     """Nanoseconds from arrival to answer of REQUESTS requests, int64 (requests,): the real thing, with a real clock."""
     arrivals = np.cumsum(rng.exponential(1e9 / rate, REQUESTS)).astype(np.int64)
     latencies, start = np.empty(REQUESTS, np.int64), timing.now()

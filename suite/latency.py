@@ -23,7 +23,7 @@ GOT = 0.6
 """Nor did one of several threads whose CPU time / wall time is less than this share of them."""
 
 
-def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | None = None, adaptive: bool = True) -> Latency:
+def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | None = None, adaptive: bool = False) -> Latency:
     """The latency from `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and `component:<side>:<name>`, shape (launches,
     calls), all in nanoseconds; of tokens see `suite.tokens`, of the rest the jobs of the worker that write it.
 

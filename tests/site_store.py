@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from suite import slices
-from suite.measure import summarize
+from suite.latency import summarize
 from suite.record import (
     Accuracy,
     Artifact,

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from suite import measure
+from suite import latency as latencies
 from suite.record import SCHEMA, STATUSES, Accuracy, Artifact, Cost, Estimate, Latency, Record, decode, encode
 from suite.statistics import share
 from suite.store import Store
@@ -89,7 +89,7 @@ def test_the_latency_of_a_golden_record_follows_from_its_raw_columns(path):
     record = decode(path.read_bytes())
     columns = Store(GOLDEN).columns(record)
     assert columns["compressed_ns"].shape == WRITTEN[path.name]["shape"]
-    again = measure.summarize(columns, record.latency.cpu_wall, record.latency.reference and record.latency.reference.target)
+    again = latencies.summarize(columns, record.latency.cpu_wall, record.latency.reference and record.latency.reference.target)
     found, wanted = _flat(msgspec.to_builtins(again)), _flat(msgspec.to_builtins(record.latency))
     assert set(found) == set(wanted)
     for name, value in wanted.items():
@@ -136,7 +136,7 @@ def test_this_schema_has_a_golden_record():
 def test_raw_columns_that_differ_give_another_latency(record):
     columns = dict(Store(GOLDEN).columns(record))
     columns["compressed_ns"] = columns["compressed_ns"] * np.array([1, 2, 1])[:, None, None]
-    assert measure.summarize(columns, record.latency.cpu_wall) != record.latency
+    assert latencies.summarize(columns, record.latency.cpu_wall) != record.latency
 
 
 def _variants(record):
