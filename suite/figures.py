@@ -71,6 +71,8 @@ class Latency(Immutable, frozen=True):
     bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
     spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
+    percentile_bounds_ms: what the same percentiles of a typical launch do not exceed, at a confidence of 0.99. stretch: by how much the
+    intervals over launches are stretched, because launches were added until they were narrow enough. Both since schema 5.
     """
 
     launches: int
@@ -87,6 +89,9 @@ class Latency(Immutable, frozen=True):
     noisy: bool
     tokens: TokenTimes | None = None
     reference: BesideReference | None = None
+    percentile_bounds_ms: dict[str, float] = {}
+    baseline_percentile_bounds_ms: dict[str, float] = {}
+    stretch: float = 1.0
 
 
 class Cost(Immutable, frozen=True):
