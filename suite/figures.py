@@ -121,9 +121,10 @@ class Latency(Immutable, frozen=True):
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
     spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
 
-    Since schema 5: stretch, by which the intervals of times are wider than Student's, since launches were added until they were narrow;
-    run_delay, the largest share of a launch's time that it waited for a core; checked_answers of the timed loops, compared with those
-    of the accuracy run; repeat_ratio, the time of a request that is repeated at once / that of a new one.
+    Since schema 5: percentile_bounds_ms, what the same percentiles of a typical launch do not exceed, at a confidence of 0.99; stretch, by
+    which the intervals over launches are wider than Student's, because launches were added until they were narrow; run_delay, the
+    largest share of a launch's time that it waited for a core; checked_answers of the timed loops, compared with those of the accuracy
+    run; repeat_ratio, the time of a request that is repeated at once / that of a new one.
     """
 
     launches: int
@@ -140,13 +141,15 @@ class Latency(Immutable, frozen=True):
     noisy: bool
     tokens: TokenTimes | None = None
     reference: BesideReference | None = None
+    percentile_bounds_ms: dict[str, float] = {}
+    baseline_percentile_bounds_ms: dict[str, float] = {}
     stretch: float = 1.0
     run_delay: float | None = None
     checked_answers: int | None = None
     repeat_ratio: float | None = None
     footprint: Footprint | None = None
     baseline_footprint: Footprint | None = None
-    scenarios: dict[str, Scenario] = msgspec.field(default_factory=dict)
+    scenarios: dict[str, Scenario] = {}
     server: Server | None = None
 
 

@@ -6,9 +6,19 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from suite.arrivals import PERCENTILE, upper_rank
+from suite.arrivals import PERCENTILE
+from suite.bounds import order_of_bound
 from suite.record import BesideReference, Estimate, Footprint, Latency, Scenario, Server
-from suite.statistics import STRETCH, hierarchical_bootstrap, median_ms, over_launches, percentiles_ms, quad_log_ratios, speed_up
+from suite.statistics import (
+    STRETCH,
+    hierarchical_bootstrap,
+    median_ms,
+    over_launches,
+    percentile_bounds_ms,
+    percentiles_ms,
+    quad_log_ratios,
+    speed_up,
+)
 from suite.tokens import token_times
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,6 +53,8 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
         baseline_median_ms=median_ms(old, stretch),
         percentiles_ms=percentiles_ms(new),
         baseline_percentiles_ms=percentiles_ms(old),
+        percentile_bounds_ms=percentile_bounds_ms(new),
+        baseline_percentile_bounds_ms=percentile_bounds_ms(old),
         component_median_ms=_components(columns, "compressed"),
         baseline_component_median_ms=_components(columns, "baseline"),
         cpu_wall=busy,
@@ -85,8 +97,7 @@ def server(columns: Columns, bound_ms: float) -> Server:
         side = "the artifact" if new.min() <= 0 else "the uncompressed model"
         return Server(bound_ms, requests, f"{side} kept the bound at no rate that was tried")
     mine, theirs = (np.log(rate)[:, None] for rate in (new, old))
-    rank = upper_rank(requests, PERCENTILE)
-    p99_ms = float(served[:, rank - 1].max()) / 1e6 if rank else None
+    p99_ms = float(served[:, order_of_bound(requests, PERCENTILE) - 1].max()) / 1e6
     return Server(bound_ms, requests, None, over_launches(mine), over_launches(theirs), over_launches(mine - theirs), p99_ms)
 
 

@@ -174,8 +174,9 @@ def _size(metric: str, mine: Record, theirs: Record) -> Contrast:
 
 def _speed(mine: Record, theirs: Record, columns: Columns) -> Contrast:
     """Each was timed beside the same uncompressed model in a session of its own: the ratio of their speed-ups is that of their speeds."""
-    logs = [quad_log_ratios(found["baseline_ns"], found["compressed_ns"]) for found in (columns(mine), columns(theirs))]
-    gap = ratio_over_launches(*logs)
+    one, other = (quad_log_ratios(found["baseline_ns"], found["compressed_ns"]) for found in (columns(mine), columns(theirs)))
+    stretch = max(record.latency.stretch for record in (mine, theirs) if record.latency)
+    gap = ratio_over_launches(one, other, stretch)
     return Contrast("speed_up", mine.figures()["speed_up"], theirs.figures()["speed_up"], gap, True, verdict(gap, 1.0, SPEED_MARGIN))
 
 

@@ -2,25 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
 from suite import arrivals
 
 RNG = np.random.default_rng(3)
-
-
-@pytest.mark.parametrize("samples", [1, 458, 459, 661, 662, 663, 1000, 5000])
-@pytest.mark.parametrize("percentile", [0.5, 0.9, 0.99])
-def test_the_order_statistic_that_bounds_a_percentile(samples, percentile):
-    wanted = next((k for k in range(1, samples + 1) if binom.cdf(k - 1, samples, percentile) >= 0.99), None)
-    assert arrivals.upper_rank(samples, percentile) == wanted
-
-
-def test_a_p99_needs_as_many_samples_as_the_rule_of_early_stopping_says():
-    """662 is where the second largest will do; the largest alone does from 459 on."""
-    assert arrivals.upper_rank(458) is None
-    assert arrivals.upper_rank(661) == 661
-    assert arrivals.upper_rank(662) == 661
 
 
 def test_latencies_in_a_queue():

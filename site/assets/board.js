@@ -7,7 +7,8 @@
   const tables = [...document.querySelectorAll("table.board")];
   if (!form || !tables.length) return;
 
-  const FIRST_ASCENDING = new Set(["rank", "method", "size", "download", "latency", "cost", "flips"]);
+  const FIRST_ASCENDING = new Set(["rank", "method", "ties", "size", "download", "latency", "cost", "flips"]);
+  const WORDS = new Set(["method", "ties"]);
   const FILTERS = ["q", "family", "division", "tier", "lossless"];
   const ranges = document.querySelectorAll("[data-tier]");
   const state = { sort: "", descending: false };
@@ -125,7 +126,7 @@
     if (!head) return undefined;
     let start = 0;
     for (const cell of row.cells) {
-      if (start === head.cellIndex) return head.dataset.key === "method" ? cell.dataset.value : number(cell.dataset.value);
+      if (start === head.cellIndex) return WORDS.has(head.dataset.key) ? cell.dataset.value : number(cell.dataset.value);
       start += cell.colSpan;
     }
     return undefined;
