@@ -1,8 +1,14 @@
 """The measured figures of a record: estimates with their intervals, accuracy, latency, the cost of compressing."""
 
 import math
+from typing import Literal
 
 import msgspec
+
+Grade = Literal["A", "B", "C", "D", "E", "F"]
+GRADES: tuple[Grade, ...] = Grade.__args__  # type: ignore[attr-defined]
+RANKED: tuple[Grade, ...] = ("A", "B", "C")
+"""Below these a latency is shown and not ranked."""
 
 
 class Immutable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,13 +70,46 @@ class BesideReference(Immutable, frozen=True):
     median_ms: Estimate
 
 
+class Health(Immutable, frozen=True):
+    """How well the host could be measured on in one session, see `suite.health`.
+
+    reasons: what kept it from an A, the worst first. figures: of the session, each with a rule; None is what the platform does not count,
+    and `missing` names it.
+    """
+
+    grade: Grade
+    reasons: tuple[str, ...]
+    figures: dict[str, float | None]
+    missing: tuple[str, ...]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether a latency of this session may be ranked."""
+        return self.grade in RANKED
+
+
+class Energy(Immutable, frozen=True):
+    """What a request takes of both sides, from a counter, paired as their times are, see `suite.energy`.
+
+    ratio: baseline / artifact, interval by Student's t over launches. source: the counter that was read, and what it covers; None if there
+    is none, and `reason` says why. The figures are None then: nothing is estimated.
+    """
+
+    source: str | None
+    reason: str | None
+    joules: Estimate | None = None
+    baseline_joules: Estimate | None = None
+    ratio: Estimate | None = None
+
+
 class Latency(Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
     speed_up: exp of the mean over launches of the median log ratio of a launch's ABBA quads, interval by Student's t over launches.
     bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
-    spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
+    spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch. health, energy:
+    None in records before schema 5, which did not look.
     """
 
     launches: int
@@ -87,6 +126,8 @@ class Latency(Immutable, frozen=True):
     noisy: bool
     tokens: TokenTimes | None = None
     reference: BesideReference | None = None
+    health: Health | None = None
+    energy: Energy | None = None
 
 
 class Cost(Immutable, frozen=True):
