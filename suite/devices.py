@@ -48,7 +48,7 @@ class DeviceBoard:
     @cached_property
     def near(self) -> tuple[Entry, ...]:
         """The fastest of those that lose at most LOSS by their whole interval, and those that tie with it."""
-        good = [entry for entry in self.entries if entry.difference.low >= -LOSS]
+        good = [entry for entry in self.entries if entry.difference.low >= -LOSS and entry.row.not_ranked is None]
         return tuple(entry for entry in good if entry.speed_up.high >= good[0].speed_up.low)
 
     @cached_property

@@ -174,7 +174,7 @@ class _Case:
         smaller: State = "holds" if download < -SIZE_MARGIN else "fails"
         yield Point("download", row, baseline, Estimate(download, download, download), True, smaller)
         speed = row.speed_up
-        if speed is None or not self.view.ranks_latency:
+        if speed is None or row.not_ranked is not None or not self.view.ranks_latency:
             self.absent.append("its speed was not ranked")
             return
         gain = Estimate(speed.value - 1, speed.low - 1, speed.high - 1)

@@ -75,7 +75,9 @@ class Answers:
 
 
 def answers(board: Board, ranks_latency: bool) -> Answers:
-    """Sizes tie if they print alike, speed-ups if their intervals overlap. A timing from a noisy host only counts if all are."""
+    """Sizes tie if they print alike, speed-ups if their intervals overlap. A noisy timing only counts if all are.
+
+    One of a host that was graded below C does not count at all."""
     compared = [row for row in board.rows if row.difference is not None and not row.is_baseline]
     lossless = [row for row in compared if row.accuracy_verdict != "worse"]
     near = [row for row in compared if row.difference is not None and row.difference.low >= -MARGIN]
@@ -89,7 +91,8 @@ def _smallest(rows: list[Row]) -> tuple[Row, ...]:
 
 
 def _fastest(rows: list[Row]) -> tuple[Row, ...]:
-    timed = [(row.speed_up, row) for row in rows if row.speed_up is not None and row.speed_verdict == "better"]
+    ranked = [row for row in rows if row.not_ranked is None and row.speed_verdict == "better"]
+    timed = [(row.speed_up, row) for row in ranked if row.speed_up is not None]
     quiet = [(speed, row) for speed, row in timed if row.record.latency is not None and not row.record.latency.noisy]
     ordered = sorted(quiet or timed, key=lambda pair: (-pair[0].value, pair[1].record.name))
     return tuple(row for speed, row in ordered if speed.high >= ordered[0][0].low)

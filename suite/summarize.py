@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from suite.contracts import BASELINE
+from suite.figures import Grade
 from suite.record import Estimate, Record
 from suite.statistics import difference
 
@@ -65,6 +66,20 @@ class Row:
     def speed_up(self) -> Estimate | None:
         found = self.record.latency
         return found.speed_up if found is not None and self.record.status == "ok" else None
+
+    @property
+    def host_grade(self) -> Grade | None:
+        """That of the session which timed it; None of one that was not timed, or not graded (before schema 5)."""
+        found = self.record.latency
+        return found.health.grade if found is not None and found.health is not None else None
+
+    @property
+    def not_ranked(self) -> str | None:
+        """Why its latency is shown and not ranked; None if it is."""
+        found = self.record.latency
+        if found is None or found.health is None or found.health.ranked:
+            return None
+        return f"not ranked (host grade {found.health.grade})"
 
     @property
     def bytes(self) -> int | None:
@@ -205,7 +220,8 @@ def _with_rank(rows: list[Row]) -> list[Row]:
 
 def _with_frontier(rows: list[Row]) -> list[Row]:
     small = _frontier([(i, -row.bytes, row.accuracy.value) for i, row in enumerate(rows) if row.bytes and row.accuracy])
-    fast = _frontier([(i, row.speed_up.value, row.accuracy.value) for i, row in enumerate(rows) if row.speed_up and row.accuracy])
+    timed = ((i, row.speed_up, row.accuracy) for i, row in enumerate(rows) if row.not_ranked is None)
+    fast = _frontier([(i, speed.value, accuracy.value) for i, speed, accuracy in timed if speed and accuracy])
     return [replace(row, size_frontier=i in small, latency_frontier=i in fast) for i, row in enumerate(rows)]
 
 
