@@ -56,7 +56,7 @@ class DeviceBoard:
     @cached_property
     def near(self) -> tuple[Entry, ...]:
         """The fastest of those that lose at most LOSS by their whole interval, and those that tie with it (`suite.ranks`)."""
-        good = [entry for entry in self.entries if entry.difference.low >= -LOSS]
+        good = [entry for entry in self.entries if entry.difference.low >= -LOSS and entry.row.not_ranked is None]
         ranks = speed_ranks([entry.speed for entry in good], SPEED_MARGIN)
         return tuple(entry for entry, rank in zip(good, ranks, strict=True) if rank == 1)
 

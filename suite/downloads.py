@@ -37,7 +37,7 @@ def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
     facts |= _tokens(record.latency.tokens if record.latency else None)
     beside = record.latency.reference if record.latency else None
     facts |= {"reference": beside.target if beside else None, **_estimate("reference_speed_up", beside.speed_up if beside else None)}
-    facts |= {"noisy": record.latency.noisy if record.latency else None}
+    facts |= {"noisy": record.latency.noisy if record.latency else None, "host_grade": row.host_grade}
     return facts | {"compress_s": figures.get("compress_s"), "created": record.created, "key": record.key}
 
 

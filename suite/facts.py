@@ -79,6 +79,17 @@ def cpu() -> tuple[str, frozenset[str]]:
     return name, frozenset((rows.get("flags") or rows.get("Features") or "").split())
 
 
+def cgroup(name: str, controller: str = "") -> str | None:
+    """What a file of the control group that this process is in holds. controller: one of version 1; none: the unified hierarchy."""
+    for line in (text("/proc/self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            roots = (f"/sys/fs/cgroup/{controller}",) if controller else ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+            within = (path.rstrip("/"), "") if path != "/" else ("",)
+            return next((found for root in roots for at in within if (found := text(f"{root}{at}/{name}")) is not None), None)
+    return None
+
+
 def sysctl(name: str) -> str | None:
     """A fact of macOS."""
     try:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from suite.arrivals import PERCENTILE
 from suite.bounds import order_of_bound
+from suite.health import health
 from suite.record import BesideReference, Estimate, Footprint, Latency, Scenario, Server
 from suite.statistics import (
     STRETCH,
@@ -42,7 +43,7 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
     interval was narrow.
     """
     old, new, stretch = columns["baseline_ns"], columns["compressed_ns"], STRETCH if adaptive else 1.0
-    busy = tuple(columns["cpu_wall"].tolist()) if "cpu_wall" in columns else busy
+    busy = tuple(columns["host:cpu_wall"][:, 0].tolist()) if "host:cpu_wall" in columns else busy
     ratio = speed_up(old, new, stretch)
     return Latency(
         launches=len(new),
@@ -62,11 +63,11 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
         tokens=token_times(columns),
         reference=_beside(columns, reference, stretch) if reference else None,
         stretch=stretch,
-        run_delay=_largest(columns.get("run_delay")),
         checked_answers=int(columns["checked"].sum()) if "checked" in columns else None,
         repeat_ratio=_repeat_ratio(columns.get("repeat_ns")),
         footprint=_footprint(columns, "compressed"),
         baseline_footprint=_footprint(columns, "baseline"),
+        health=health(columns),
     )
 
 
@@ -76,9 +77,9 @@ def width(ratio: Estimate) -> float:
 
 
 def scenario(columns: Columns, batch: int, threads: int) -> Scenario:
-    """From `baseline_ns` and `compressed_ns`, (launches, quads, calls), calls of `batch` requests; `cpu_wall`, `run_delay`, `deviation`."""
+    """From `baseline_ns`, `compressed_ns`, (launches, quads, calls), calls of `batch` requests; `deviation` and what `suite.watch` saw."""
     old, new = columns["baseline_ns"], columns["compressed_ns"]
-    got, waited = columns["cpu_wall"], _largest(columns["run_delay"])
+    got, waited = columns["host:cpu_wall"][:, 0], _largest(columns["host:waiting"])
     found = Scenario(batch, threads, None, cpu_wall=tuple(got.tolist()), run_delay=waited, deviation=float(columns["deviation"].max()))
     if waited is not None and waited > WAITED:
         return replace(found, refused=f"its threads waited for a core for {waited:.0%} of their time")

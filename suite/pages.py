@@ -78,7 +78,7 @@ class Answers:
 def answers(board: Board, ranks_latency: bool) -> Answers:
     """Sizes tie if they print alike, speed-ups unless one is surely faster (`suite.ranks`, corrected for those that lose nothing).
 
-    A timing from a noisy host only counts if all are.
+    A noisy timing only counts if all are. One of a host that was graded below C does not count at all.
     """
     compared = [row for row in board.rows if row.difference is not None and not row.is_baseline]
     lossless = [row for row in compared if row.accuracy_verdict != "worse"]

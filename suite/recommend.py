@@ -123,6 +123,10 @@ def _is_too_slow(row: Row, wish: Wish, card: MethodCard | None) -> bool:
     return wish.latency_ms is not None and (latency is None or latency.median_ms.high > wish.latency_ms)
 
 
+def _on_an_unfit_host(row: Row, wish: Wish, card: MethodCard | None) -> bool:
+    return (wish.latency_ms is not None or wish.prefer == "faster") and row.not_ranked is not None
+
+
 def _of_another_division(row: Row, wish: Wish, card: MethodCard | None) -> bool:
     return bool(wish.divisions) and (card is None or card.division not in wish.divisions)
 
@@ -135,6 +139,7 @@ _TESTS: Mapping[str, Callable[[Row, Wish, MethodCard | None], bool]] = {
     "of another division": _of_another_division,
     "under another licence": _of_another_licence,
     "too large": _is_too_large,
+    "timed on a host below grade C, so that its speed is not ranked": _on_an_unfit_host,
     "not surely fast enough": _is_too_slow,
     "may lose more than that": _loses_too_much,
 }

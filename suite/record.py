@@ -8,13 +8,27 @@ from typing import Literal
 import msgspec
 
 from suite.contracts import Value
-from suite.figures import Accuracy, BesideReference, Cost, Estimate, Footprint, Immutable, Latency, Scenario, Server, Streaming, TokenTimes
+from suite.figures import (
+    Accuracy,
+    BesideReference,
+    Cost,
+    Energy,
+    Estimate,
+    Footprint,
+    Health,
+    Immutable,
+    Latency,
+    Scenario,
+    Server,
+    Streaming,
+    TokenTimes,
+)  # fmt: skip
 from suite.metrics import find
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate",
-    "Footprint", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Scenario", "Server", "Status", "Streaming", "TokenTimes",
-    "decode", "encode",
+    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Energy", "Environment", "Estimate",
+    "Footprint", "Health", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Scenario", "Server", "Status", "Streaming",
+    "TokenTimes", "decode", "encode",
 ]  # fmt: skip
 
 SCHEMA = 5

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from suite.comparable import difference_in_keys, first_difference
 from suite.contracts import BASELINE
+from suite.figures import Grade
 from suite.frontier import frontier
 from suite.letters import tie_letters
 from suite.paired import Paired, paired
@@ -76,11 +78,25 @@ class Row:
 
     @property
     def speed(self) -> Speed | None:
-        """Its speed-up as `suite.ranks` compares it."""
+        """Its speed-up as `suite.ranks` compares it; None of one that is not ranked."""
         found = self.record.latency
-        if found is None or self.record.status != "ok":
+        if found is None or self.record.status != "ok" or self.not_ranked:
             return None
         return Speed(found.speed_up, found.launches, found.stretch)
+
+    @property
+    def host_grade(self) -> Grade | None:
+        """That of the session which timed it; None of one that was not timed, or not graded (before schema 5)."""
+        found = self.record.latency
+        return found.health.grade if found is not None and found.health is not None else None
+
+    @property
+    def not_ranked(self) -> str | None:
+        """Why its latency is shown and not ranked; None if it is."""
+        found = self.record.latency
+        if found is None or found.health is None or found.health.ranked:
+            return None
+        return f"not ranked (host grade {found.health.grade})"
 
     @property
     def bytes(self) -> int | None:
@@ -160,33 +176,6 @@ def _board(records: list[Record], columns: Columns) -> Board:
     return Board(cell.model, cell.target, cell.tier, first.environment.host, metric, tuple(rows), untied)
 
 
-def first_difference(record: Record, baseline: Record) -> tuple[str, object, object] | None:
-    """The first thing that makes two records incomparable, and what it is in each; None if nothing does."""
-    pairs = (
-        ("model revision", record.provenance.model_sha256, baseline.provenance.model_sha256),
-        ("test set", record.provenance.test_sha256, baseline.provenance.test_sha256),
-        ("number of test items", _items(record), _items(baseline)),
-        ("suite version", record.provenance.suite_version, baseline.provenance.suite_version),
-        ("target settings", record.cell.settings, baseline.cell.settings),
-    )
-    return next((pair for pair in pairs if pair[1] != pair[2]), None)
-
-
-def difference_in_keys(record: Record, baseline: Record) -> str | None:
-    """The same in words."""
-    found = first_difference(record, baseline)
-    return found and f"{found[0]} differs from the baseline's ({short(found[1])} against {short(found[2])})"
-
-
-def _items(record: Record) -> int | None:
-    return None if record.accuracy is None else record.accuracy.items
-
-
-def short(value: object) -> str:
-    """A value that tells two records apart, no longer than a person needs."""
-    return str(value)[:12] if isinstance(value, str) else str(value)
-
-
 def compare(record: Record, board: Board, columns: Columns) -> Row:
     """A record that is not on the board itself (of one component, say) beside the board's baseline."""
     baseline = board.baseline.record if board.baseline else None
@@ -242,5 +231,6 @@ def _with_speed_ranks(rows: list[Row]) -> list[Row]:
 
 def _with_frontier(rows: list[Row]) -> list[Row]:
     small = frontier([(i, -row.bytes, row.accuracy.value) for i, row in enumerate(rows) if row.bytes and row.accuracy])
-    fast = frontier([(i, row.speed_up.value, row.accuracy.value) for i, row in enumerate(rows) if row.speed_up and row.accuracy])
+    timed = ((i, row.speed_up, row.accuracy) for i, row in enumerate(rows) if row.not_ranked is None)
+    fast = frontier([(i, speed.value, accuracy.value) for i, speed, accuracy in timed if speed and accuracy])
     return [replace(row, size_frontier=i in small, latency_frontier=i in fast) for i, row in enumerate(rows)]

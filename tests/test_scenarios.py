@@ -106,4 +106,4 @@ def test_both_sides_are_timed_in_groups_of_their_own(monkeypatch, tmp_path):
     found = arrays.load(job["out"])
     assert found["baseline_ns"].shape == found["compressed_ns"].shape == (said["quads"], 2 * said["calls"])
     assert batches == {"baseline": {1, 2}, "compressed": {1, 2}}, "alone to record, together to be timed"
-    assert {"cpu_wall", "run_delay", "deviation"} < set(found)
+    assert {"host:cpu_wall", "host:waiting", "deviation"} < set(found)

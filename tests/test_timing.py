@@ -1,10 +1,7 @@
-"""The timed loops: what is timed, in which order, and what a busy machine does to them."""
+"""The timed loops: what is timed, in which order."""
 
-import multiprocessing
-import os
 from functools import partial
 
-import numpy as np
 import pytest
 
 from suite import timing
@@ -62,33 +59,3 @@ def test_every_answer_is_handed_over_after_its_clock_has_stopped(monkeypatch):
     monkeypatch.setattr(timing, "now", lambda: events.append("clock") or len(events))
     timing.block(lambda index: events.append("call") or index * 10, range(2), 1, lambda *answer: events.append(answer))
     assert events == ["clock", "call", "clock", (0, 0), "clock", "call", "clock", (1, 10)]
-
-
-def _spin(until):
-    while not until.is_set():
-        pass
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="this system does not tell how long a thread waited for a core")
-def test_a_neighbour_on_the_same_core_shows_as_waiting():
-    core = {max(os.sched_getaffinity(0))}
-    allowed, stop = os.sched_getaffinity(0), multiprocessing.get_context("fork").Event()
-    os.sched_setaffinity(0, core)
-    neighbour = multiprocessing.get_context("fork").Process(target=_spin, args=(stop,), daemon=True)
-    neighbour.start()
-    try:
-        busy, total = timing.Busy(), 0.0
-        for _ in range(300):
-            total += float(np.linalg.norm(np.ones((400, 400))))
-        found = busy.columns()
-    finally:
-        stop.set()
-        neighbour.join()
-        os.sched_setaffinity(0, allowed)
-    assert 0.2 < found["cpu_wall"] < 0.8
-    assert 0.2 < found["run_delay"] < 0.8
-
-
-def test_what_the_system_does_not_tell_is_not_a_number(monkeypatch, tmp_path):
-    monkeypatch.setattr(timing, "Path", lambda path: tmp_path / "none")
-    assert np.isnan(timing.Busy().columns()["run_delay"])
