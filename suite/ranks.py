@@ -67,11 +67,12 @@ def discordant(answers: Array, rows: slice) -> tuple[Array, Array]:
 
 
 def _surely_more_right(answers: Array, error: float) -> Iterator[Array]:
+    needed = np.zeros(answers.shape[1] + 1, np.int64)  # by how many items differ; filled as they come
     for start in range(0, len(answers), BLOCK):
         gained, differing = discordant(answers, slice(start, start + BLOCK))
-        found, places = np.unique(differing, return_inverse=True)
-        needed = np.array([_needed(int(count), error) for count in found])
-        yield gained >= needed[places.reshape(differing.shape)]
+        for count in np.flatnonzero(np.bincount(differing.ravel())).tolist():
+            needed[count] = needed[count] or _needed(count, error)
+        yield gained >= needed[differing]
 
 
 def _needed(differing: int, error: float) -> int:
