@@ -12,7 +12,7 @@ def first_difference(record: Record, baseline: Record) -> tuple[str, object, obj
         ("suite version", record.provenance.suite_version, baseline.provenance.suite_version),
         ("target settings", record.cell.settings, baseline.cell.settings),
     )
-    return next((pair for pair in pairs if pair[1] != pair[2]), None)
+    return next((pair for pair in pairs if pair[1] != pair[2]), None) or record.environment.other_kernels(baseline.environment)
 
 
 def difference_in_keys(record: Record, baseline: Record) -> str | None:

@@ -38,6 +38,8 @@ def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
     beside = record.latency.reference if record.latency else None
     facts |= {"reference": beside.target if beside else None, **_estimate("reference_speed_up", beside.speed_up if beside else None)}
     facts |= {"noisy": record.latency.noisy if record.latency else None, "host_grade": row.host_grade}
+    spent = record.latency.energy if record.latency else None
+    facts |= _estimate("joules", spent.joules if spent else None) | _estimate("joules_ratio", spent.ratio if spent else None)
     return facts | {"compress_s": figures.get("compress_s"), "created": record.created, "key": record.key}
 
 

@@ -12,7 +12,7 @@ from site_store import PLANS, SHAPE, build
 from test_devices import CARDS, OTHER, TARGET, on, views
 
 from suite.devices import device_boards
-from suite.figures import RANKED, Health
+from suite.figures import RANKED, Energy, Estimate, Health
 from suite.pages import answers
 from suite.recommend import Wish, recommend
 from suite.tables import advice_table
@@ -153,3 +153,19 @@ def test_downloads_have_the_grade(site):
         "per_tensor": "D",
         "per_channel": "",
     }
+
+
+def test_energy_is_shown_with_its_counter_or_with_the_reason(tmp_path):
+    store = build(tmp_path / "store", shape=SHAPE, plans=PLANS[:2])
+    counted = Energy("RAPL, 1 package", None, Estimate(0.02, 0.019, 0.021), Estimate(0.05, 0.04, 0.06), Estimate(2.5, 2.4, 2.6))
+    for record in store.records():
+        if record.status == "ok":
+            spent = counted if record.cell.method == "dynamic_int8" else Energy(None, "this machine has no RAPL counter of a package")
+            store.put(replace(record, latency=replace(record.latency, energy=spent)), store.columns(record))
+    publish(store, tmp_path / "site")
+    words = {record.cell.method: record_page(tmp_path / "site", record).words for record in store.records()}
+    assert "Energy of a request: 0.02 J (0.019 to 0.021), of the baseline 0.05 J, 2.50× as much (2.40 to 2.60)" in words["dynamic_int8"]
+    assert "Energy was not measured: this machine has no RAPL counter of a package." in words["baseline_fp32"]
+    rows = {row["method"]: row for row in read_csv(tmp_path / "site")}
+    assert (rows["dynamic_int8"]["joules"], rows["dynamic_int8"]["joules_ratio_high"]) == ("0.02", "2.6")
+    assert rows["baseline_fp32"]["joules"] == ""

@@ -142,6 +142,34 @@ def _dominated(point, points):
     return any(g >= gain and a >= accuracy and (g, a) != point for g, a in points)
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs", "words"),
+    [
+        (
+            {"level": "x86-64-v3"},
+            {"level": "x86-64-v4"},
+            "microarchitecture level differs from the baseline's (x86-64-v3 against x86-64-v4)",
+        ),
+        (
+            {"cpu_flags": ("avx2",)},
+            {"cpu_flags": ("avx2", "amx_int8")},
+            "set amx_int8 differs from the baseline's (not there against there)",
+        ),
+        ({"cpu_flags": ("asimd", "i8mm")}, {"cpu_flags": ("asimd",)}, "set i8mm differs from the baseline's (there against not there)"),
+        ({"level": None}, {"level": "x86-64-v4"}, None),
+        ({"cpu_flags": ()}, {"cpu_flags": ("avx2",)}, None),
+        ({"cpu_flags": ("avx2", "sse4_1")}, {"cpu_flags": ("avx2",)}, None),
+        ({"caches": {"L2": 1}, "turbo": True}, {"caches": {"L2": 2}, "turbo": False}, None),
+    ],
+)
+def test_machines_of_one_name_that_run_other_kernels_are_not_compared(results, mine, theirs, words):
+    results.add("baseline_fp32", right(300), size=4000, environment=theirs)
+    results.add("int8", right(300), size=1000, environment=mine)
+    row = results.rows()["int8"]
+    assert (row.incomparable or "").endswith(words or "")
+    assert (row.difference is None) is (words is not None)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_frontiers_are_those_of_brute_force(results, seed):
     """Few different values, so that points often share an axis or are equal."""
