@@ -22,6 +22,11 @@ def times(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}\N{MULTIPLICATION SIGN}"
 
 
+def millions(count: float | None) -> str:
+    """A count in millions, and a dash for one that is not known."""
+    return "–" if count is None else f"{count / 1e6:,.1f}"
+
+
 def paper_href(paper: str) -> str | None:
     """Where a paper is to be found: an arXiv id or an https address; None for anything else."""
     found = re.fullmatch(r"(?:arXiv:)?(\d{4}\.\d{4,5})", paper)
@@ -39,6 +44,7 @@ FILTERS: dict[str, Any] = {
     "signed": signed,
     "times": times,
     "mb": lambda size: f"{size / 1e6:.2f}",
+    "millions": millions,
     "within": lambda share: f"{min(100.0, max(0.0, share)):.2f}",
     "metric_title": lambda name: find(name).title,
     "metric_help": lambda name: find(name).help,

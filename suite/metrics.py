@@ -24,6 +24,11 @@ def _bytes(value: float) -> str:
     return f"{value / 1e6:.2f} MB"
 
 
+def _count(value: float) -> str:
+    """In millions, or thousands of them where there are that many."""
+    return f"{value / 1e9:.2f} G" if value >= 1e9 else f"{value / 1e6:.2f} M"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """What a number means: `show` formats it, `check` says whether it can be true."""
@@ -77,6 +82,33 @@ METRICS = {
             "{:,.0f}".format,
             _not_negative,
             "Parameters that are not exactly zero.",
+        ),
+        Metric(
+            "macs",
+            "multiply-accumulates",
+            "",
+            "lower",
+            _count,
+            _not_negative,
+            "Multiply-accumulates of matrix products and convolutions, each component called once: the first call of a request.",
+        ),
+        Metric(
+            "nonzero_macs",
+            "non-zero multiply-accumulates",
+            "",
+            "lower",
+            _count,
+            _not_negative,
+            "Those by a weight that is not zero. A dense runtime carries out the others too.",
+        ),
+        Metric(
+            "bit_operations",
+            "bit-operations",
+            "",
+            "lower",
+            _count,
+            _not_negative,
+            "Multiply-accumulates x bits of the weights x bits of the activations.",
         ),
         Metric(
             "speed_up",

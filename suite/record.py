@@ -110,7 +110,9 @@ class ClaimCheck(Immutable, frozen=True):
 
 class Part(Immutable, frozen=True):
     """One component's file. cache: dtype of each cache input that is kept in another than the card's; cache_bytes_per_token: what one more
-    position costs in all caches together."""
+    position costs in all caches together. macs, nonzero_macs, bit_operations: multiply-accumulates of the first call of a request, those by
+    a weight that is not zero, and the sum of them x bits of the weights x bits of the activations (see `suite.operations`; since schema 5).
+    None where an operator is not understood, which `uncounted` names, and where they were not asked for."""
 
     file: str
     sha256: str
@@ -122,6 +124,10 @@ class Part(Immutable, frozen=True):
     parameters_by_type: dict[str, int]
     cache: dict[str, str] = msgspec.field(default_factory=dict)
     cache_bytes_per_token: int = 0
+    macs: int | None = None
+    nonzero_macs: int | None = None
+    bit_operations: int | None = None
+    uncounted: tuple[str, ...] = ()
 
 
 class Artifact(Immutable, frozen=True):
@@ -138,6 +144,12 @@ class Artifact(Immutable, frozen=True):
     def total(self, name: Literal["bytes", "zstd_bytes", "parameters", "nonzero_parameters"]) -> int:
         """The sum of one figure over the components."""
         return sum(getattr(part, name) for part in self.parts.values())
+
+    def operations(self, name: Literal["macs", "nonzero_macs", "bit_operations"]) -> int | None:
+        """The sum over the components, each called once; None unless all of them were counted."""
+        counts: list[int | None] = [getattr(part, name) for part in self.parts.values()]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     @property
     def bits_per_parameter(self) -> float:
@@ -179,6 +191,8 @@ class Record(Immutable, frozen=True, kw_only=True):
         if self.artifact is not None:
             found |= {name: self.artifact.total(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters")}
             found["bits_per_parameter"] = self.artifact.bits_per_parameter
+            counted = {name: self.artifact.operations(name) for name in ("macs", "nonzero_macs", "bit_operations")}
+            found |= {name: count for name, count in counted.items() if count is not None}
         if self.latency is not None:
             found |= {"speed_up": self.latency.speed_up.value, "latency_ms": self.latency.median_ms.value}
         if self.cost is not None:

@@ -36,7 +36,8 @@ class Flips:
 class Row:
     """One record beside its baseline.
 
-    difference: accuracy minus the baseline's on the same items. size_ratio: baseline bytes / bytes. rank: 1 + the rows of the
+    difference: accuracy minus the baseline's on the same items. size_ratio: baseline bytes / bytes, and so for
+    bit-operations. rank: 1 + the rows of the
     board whose interval lies wholly above this one's; rows that cannot be told apart share it. incomparable: why there is no
     difference, naming what differs.
     """
@@ -46,6 +47,7 @@ class Row:
     difference: Estimate | None = None
     flips: Flips | None = None
     size_ratio: float | None = None
+    bit_operations_ratio: float | None = None
     rank: int | None = None
     incomparable: str | None = None
     size_frontier: bool = False
@@ -183,8 +185,15 @@ def _row(record: Record, metric: str, baseline: Record | None, hits: Array | Non
     if reason is not None:
         return replace(row, incomparable=reason)
     mine = columns(record)[metric]
-    ratio = baseline.figures()["bytes"] / record.figures()["bytes"]
-    return replace(row, difference=difference(mine, hits), flips=_flips(mine, hits), size_ratio=ratio)
+    ratio, fewer = (_ratio(name, baseline, record) for name in ("bytes", "bit_operations"))
+    flips = _flips(mine, hits)
+    return replace(row, difference=difference(mine, hits), flips=flips, size_ratio=ratio, bit_operations_ratio=fewer)
+
+
+def _ratio(name: str, baseline: Record, record: Record) -> float | None:
+    """A figure of the baseline / that of the record; None where one of them is not known, or zero."""
+    old, new = (one.figures().get(name) for one in (baseline, record))
+    return old / new if old and new else None
 
 
 def _flips(mine: Array, old: Array) -> Flips | None:

@@ -257,7 +257,7 @@ def test_totals_are_over_the_components(record):
 def test_figures_are_those_that_there_are(record):
     everything = {"recall_at_1", "bytes", "zstd_bytes", "parameters", "nonzero_parameters", "bits_per_parameter"}
     everything |= {"speed_up", "latency_ms", "compress_s", "compress_peak_bytes"}
-    assert set(record.figures()) == everything
+    assert set(record.figures()) == everything, "operations were not counted before schema 5"
     assert set(replace(record, latency=None, cost=None).figures()) == everything - {
         "speed_up",
         "latency_ms",
@@ -268,6 +268,18 @@ def test_figures_are_those_that_there_are(record):
     assert record.figures()["speed_up"] == record.latency.speed_up.value
     assert record.figures()["latency_ms"] == record.latency.median_ms.value
     assert record.figures()["compress_s"] == record.cost.seconds
+
+
+def test_operations_are_summed_only_if_every_component_was_counted(record):
+    parts = {name: replace(part, macs=10, nonzero_macs=5, bit_operations=10 * 64) for name, part in record.artifact.parts.items()}
+    counted = replace(record, artifact=replace(record.artifact, parts=parts))
+    assert {
+        "macs": 10 * len(parts),
+        "nonzero_macs": 5 * len(parts),
+        "bit_operations": 640 * len(parts),
+    }.items() <= counted.figures().items()
+    parts["text"] = replace(parts["text"], macs=None, nonzero_macs=None, bit_operations=None, uncounted=("LSTM",))
+    assert "macs" not in replace(record, artifact=replace(record.artifact, parts=parts)).figures()
 
 
 def test_every_part_refuses_unknown_fields_and_change():
