@@ -8,12 +8,12 @@ from typing import Literal
 import msgspec
 
 from suite.contracts import Value
-from suite.figures import Accuracy, BesideReference, Cost, Estimate, Immutable, Latency, Streaming, TokenTimes
+from suite.figures import Accuracy, BesideReference, Cost, Estimate, Immutable, InstructionCounts, Latency, Streaming, TokenTimes
 from suite.metrics import find
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate", "Latency",
-    "Part", "Provenance", "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
+    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate",
+    "InstructionCounts", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
 ]  # fmt: skip
 
 SCHEMA = 4
@@ -173,6 +173,7 @@ class Record(Immutable, frozen=True, kw_only=True):
     latency: Latency | None = None
     cost: Cost | None = None
     columns_sha256: str | None = None
+    instructions: InstructionCounts | None = None
 
     def __post_init__(self) -> None:
         if self.status == "ok" and None in (self.artifact, self.accuracy):
@@ -195,6 +196,9 @@ class Record(Immutable, frozen=True, kw_only=True):
             found |= {name: count for name, count in counted.items() if count is not None}
         if self.latency is not None:
             found |= {"speed_up": self.latency.speed_up.value, "latency_ms": self.latency.median_ms.value}
+        if self.instructions is not None and self.instructions.ratio is not None:
+            found["instructions"] = self.instructions.per_request("artifact")
+            found["instruction_ratio"] = self.instructions.ratio
         if self.cost is not None:
             found |= {"compress_s": self.cost.seconds, "compress_peak_bytes": self.cost.peak_bytes}
         return found

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays, caches, timing
+from suite import arrays, caches, counting, timing
 from suite.errors import CellFailed
 from suite.glue import Glue
 from suite.plugins import Part, model_part
@@ -174,4 +174,5 @@ def _stay_on_one_core(threads: int) -> None:
 
 
 if __name__ == "__main__":
-    serve({"evaluate": evaluate, "measure": measure, "answer": answer, "imports": imports}, "invalid_output")
+    handlers = {"evaluate": evaluate, "measure": measure, "answer": answer, "imports": imports}
+    serve(handlers | {"count": lambda job, progress: counting.count(job, progress, _run)}, "invalid_output")
