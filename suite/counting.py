@@ -27,7 +27,7 @@ Counts = dict[str, list[int]]
 
 REQUESTS = 3
 """Counted requests, each of other inputs. One of each side comes before them: runtimes allocate in their first call, and Python's
-interpreter learns what the glue that both share is fed."""
+interpreter learns what the glue that both share is fed. The sides take turns, so that they share what it still learns."""
 MARK = 0x3FED5EED
 """A descriptor that no process has."""
 SIDES = ("baseline", "compressed")
@@ -45,9 +45,9 @@ def count(job: Job, progress: Progress, load: Callable[[Job, str], Run]) -> dict
         glue.module.request(inputs, REQUESTS % items, run)
     gc.collect()
     gc.disable()
-    for done, run in enumerate(runs):
-        for index in range(REQUESTS):
-            progress(done * REQUESTS + index, len(SIDES) * REQUESTS, "counting instructions")
+    for index in range(REQUESTS):
+        progress(index, REQUESTS, "counting instructions")
+        for run in runs:
             mark()
             glue.module.request(inputs, index % items, run)
             mark()
@@ -66,9 +66,9 @@ def read(path: Path) -> dict[str, Counts]:
     if len(lines) != 2 * REQUESTS * len(SIDES):
         raise CellFailed("invalid_output", f"the emulator wrote {len(lines)} counts for {2 * REQUESTS * len(SIDES)} marks")
     found: dict[str, Counts] = {}
+    spans = [{name: after[name] - before.get(name, 0) for name in after} for before, after in zip(lines[::2], lines[1::2], strict=True)]
     for number, side in enumerate(SIDES):
-        own = lines[2 * REQUESTS * number :][: 2 * REQUESTS]
-        spans = [{name: after[name] - before.get(name, 0) for name in after} for before, after in zip(own[::2], own[1::2], strict=True)]
-        classes = sorted(name for name in spans[-1] if any(span.get(name, 0) for span in spans))
-        found[side] = {name: [span.get(name, 0) for span in spans] for name in classes}
+        own = spans[number :: len(SIDES)]
+        classes = sorted(name for name in own[-1] if any(span.get(name, 0) for span in own))
+        found[side] = {name: [span.get(name, 0) for span in own] for name in classes}
     return found

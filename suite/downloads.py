@@ -29,6 +29,7 @@ def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
     facts |= {name: figures.get(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters", "bits_per_parameter")}
     facts |= {name: figures.get(name) for name in ("macs", "nonzero_macs", "bit_operations")}
     facts |= {"bit_operations_ratio": row.bit_operations_ratio}
+    facts |= {name: figures.get(name) for name in ("instructions", "instruction_ratio")}
     facts |= {"size_ratio": row.size_ratio, **_estimate("speed_up", row.speed_up), "speed_verdict": row.speed_verdict}
     facts |= _estimate("latency_ms", record.latency.median_ms if record.latency else None)
     facts |= _tokens(record.latency.tokens if record.latency else None)

@@ -7,6 +7,19 @@ from suite.metrics import find
 from suite.pages import slug
 from suite.record import Estimate
 
+CLASSES = {
+    "all": "all",
+    "fmla": "FMLA (floating point)",
+    "dot": "SDOT, UDOT, USDOT (int8 dot products)",
+    "mmla": "SMMLA, UMMLA, USMMLA (int8 matrix products)",
+    "mlal": "SMLAL, UMLAL (long multiply-add)",
+    "mull": "SMULL, UMULL (long multiply)",
+    "vfmadd": "VFMADD (floating point)",
+    "vpmaddubsw": "VPMADDUBSW (pairs of int8)",
+    "vpmaddwd": "VPMADDWD (pairs of int16)",
+}
+"""The classes of instructions that are counted, as people who read assembly call them."""
+
 EXAMPLES = "examples"
 """Where the pictures and sounds of the examples lie, among the assets."""
 
@@ -45,6 +58,7 @@ FILTERS: dict[str, Any] = {
     "times": times,
     "mb": lambda size: f"{size / 1e6:.2f}",
     "millions": millions,
+    "instruction_class": lambda name: CLASSES.get(name, name),
     "within": lambda share: f"{min(100.0, max(0.0, share)):.2f}",
     "metric_title": lambda name: find(name).title,
     "metric_help": lambda name: find(name).help,

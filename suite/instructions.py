@@ -26,7 +26,7 @@ def count(
     progress: Progress,
 ) -> InstructionCounts:
     """Of a few requests of the artifact and of its baseline; or the reason why there are none, which is no failure of the cell."""
-    counter, out = environments.counter(target), room / "instructions"
+    counter, out = environments.counting_interpreter(target), room / "instructions"
     if isinstance(counter, Skip):
         return InstructionCounts(reason=counter.reason)
     job = workspace.job(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from suite import measure
-from suite.record import SCHEMA, STATUSES, Accuracy, Artifact, Cost, Estimate, Latency, Record, decode, encode
+from suite.record import SCHEMA, STATUSES, Accuracy, Artifact, Cost, Estimate, InstructionCounts, Latency, Record, decode, encode
 from suite.statistics import share
 from suite.store import Store
 
@@ -280,6 +280,22 @@ def test_operations_are_summed_only_if_every_component_was_counted(record):
     }.items() <= counted.figures().items()
     parts["text"] = replace(parts["text"], macs=None, nonzero_macs=None, bit_operations=None, uncounted=("LSTM",))
     assert "macs" not in replace(record, artifact=replace(record.artifact, parts=parts)).figures()
+
+
+def test_instructions_are_counted_on_both_sides_or_there_is_a_reason(record):
+    counts = InstructionCounts({"all": (90, 110), "dot": (8, 8)}, {"all": (400, 200), "fmla": (64, 64)})
+    assert (counts.classes, counts.ratio) == (("all", "dot", "fmla"), 3.0)
+    assert (counts.per_request("artifact"), counts.per_request("artifact", "fmla"), counts.per_request("baseline", "fmla")) == (100, 0, 64)
+    assert {"instructions": 100.0, "instruction_ratio": 3.0}.items() <= replace(record, instructions=counts).figures().items()
+    unknown = InstructionCounts(reason="there is no compiler")
+    assert unknown.ratio is None
+    assert "instructions" not in replace(record, instructions=unknown).figures()
+    assert decode(encode(replace(record, instructions=counts))).instructions == counts
+    for wrong in ({}, {"artifact": {"all": (1,)}}, {"artifact": {"all": (1,)}, "baseline": {"all": (1,)}, "reason": "why"}):
+        with pytest.raises(ValueError, match="counted on both sides"):
+            InstructionCounts(**wrong)
+    with pytest.raises(ValueError, match="not negative"):
+        InstructionCounts({"all": (-1,)}, {"all": (1,)})
 
 
 def test_every_part_refuses_unknown_fields_and_change():

@@ -90,7 +90,7 @@ def interpreter(card: TargetCard) -> Interpreter:
     return KINDS[card.environment].interpreter(home() / card.environment, card.settings)
 
 
-def counter(card: TargetCard) -> Interpreter | Skip:
+def counting_interpreter(card: TargetCard) -> Interpreter | Skip:
     """What runs a target's worker and counts its instructions; or why nothing does."""
     if card.environment is None:
         return Skip("it runs in no environment that counts instructions")

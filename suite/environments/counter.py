@@ -45,7 +45,7 @@ def build(folder: Path, machine: str, guest: Guest, say: Say) -> None:
     except UsageError as error:
         shutil.rmtree(own / "qemu", ignore_errors=True)
         (own / PLUGIN).unlink(missing_ok=True)
-        (own / REASON).write_text(str(error), encoding="utf-8")
+        (own / REASON).write_text(str(error).rstrip("."), encoding="utf-8")
 
 
 def emulator(folder: Path, machine: str) -> tuple[str, ...] | Skip:
@@ -55,7 +55,10 @@ def emulator(folder: Path, machine: str) -> tuple[str, ...] | Skip:
         return Skip((own / REASON).read_text(encoding="utf-8"))
     if not (own / PLUGIN).is_file():
         return Skip("its environment has no counter of instructions: remove it, and make it anew with squeezemark env create")
-    return _command(folder, machine)
+    try:
+        return _command(folder, machine)
+    except UsageError as error:
+        return Skip(str(error))
 
 
 def _command(folder: Path, machine: str) -> tuple[str, ...]:
