@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays, loading, timing
+from suite import arrays, loading, meters, timing
 from suite.errors import CellFailed
 from suite.glue import Glue
 from suite.loading import SIDES, Array, Arrays, Call, Run
@@ -29,7 +29,7 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see
     `timing.token_block`. With a reference target in the job also `reference_ns`, its times for the uncompressed model, and
     `beside_reference_ns`, those of the artifact between them. `repeat_ns`: see `_probe`. What `suite.watch` saw:
-    of the timed loop of both sides, and of all after it. Raises CellFailed.
+    of the timed loop of both sides, and of all after it. What `suite.meters` counted. Raises CellFailed.
     """
     loading.stay_on_one_core(int(job["threads"]))
     glue, inputs = loading.glue(job), arrays.load(job["inputs"])
@@ -56,11 +56,12 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     found |= _tokens(glue, inputs, runs, calls)
     for side in SIDES:
         found |= {f"{kind}:{side}:{name}": array for (kind, name), array in components(glue, inputs, runs[side]).items()}
+    energy = meters.measure(baseline, compressed, float(job["seconds"]))
     outputs.ask(runs["compressed"], CHECKED)
     watch.look()
-    found |= watch.columns()
+    found |= {**watch.columns(), **energy.columns}
     arrays.save(job["out"], found)
-    return {"calls": calls, "quads": len(times[0])}
+    return {"calls": calls, "quads": len(times[0]), "energy": {"source": energy.source, "reason": energy.reason}}
 
 
 def _moved(begin: int, call: Call) -> Call:
