@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from suite import arrays, caches, timing
+from suite.clock import Clocks
 from suite.errors import CellFailed
 from suite.glue import Glue
 from suite.plugins import Part, model_part
@@ -63,9 +64,10 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     calls = int(job.get("calls", 0)) or timing.block_length(float(job["seconds"]), baseline, compressed)
     gc.collect()
     gc.disable()
-    wall, cpu = timing.now(), time.process_time_ns()
+    clocks, wall, cpu = Clocks(), timing.now(), time.process_time_ns()
     times = timing.abba(timing.block, baseline, compressed, calls, int(job.get("quads", 0)), float(job["seconds"]))
     busy, quads = (time.process_time_ns() - cpu) / (timing.now() - wall), len(times[0])
+    clocks.check(np.concatenate(times, axis=None))
     progress(1, 2, "measuring")
     _check_outputs(job, glue, inputs, runs["compressed"])
     found = {"baseline_ns": times[0], "compressed_ns": times[1]}
