@@ -12,6 +12,7 @@ from suite.worker import block
 from targets.x86_cpu_ort.runner import Runner
 
 CALLS, ROUNDS = 500, 60
+MOST_US = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +48,4 @@ def test_overhead_of_a_timed_call(benchmark, runner):
     benchmark.extra_info["overhead_us_p10_p90"] = [float(x) for x in np.percentile(overhead, [10, 90])]
     print(f"\noverhead per call: {np.median(overhead):.2f} us (bare call {np.median(pairs[:, 0]) / 1e3:.2f} us)")
     benchmark(timed)
+    assert np.median(overhead) <= MOST_US

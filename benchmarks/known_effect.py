@@ -1,0 +1,69 @@
+"""A known effect is found again: `python benchmarks/known_effect.py`. Some minutes.
+
+A model timed against itself: the interval of its speed-up must hold 1 in 95 % of the runs. And the same on a target (benchmarks/plugins)
+that makes every call of the artifact 5 % longer: the interval must leave 1 out, every time.
+"""
+
+import argparse
+import math
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from sessions import ready, verdict
+
+from suite import measure
+from suite.record import Estimate
+
+PLUGINS = Path(__file__).resolve().parent / "plugins"
+NOMINAL = 0.95
+
+
+def tolerance(runs: int, share: float = NOMINAL) -> int:
+    """The fewest hits in so many runs that are no evidence against such a share: the 2.5 % quantile of the binomial distribution."""
+    total = 0.0
+    for hits in range(runs + 1):
+        total += math.comb(runs, hits) * share**hits * (1 - share) ** (runs - hits)
+        if total > 0.025:
+            return hits
+    return runs
+
+
+def ratios(model: str, target: str, runs: int, effort: measure.Effort) -> list[Estimate]:
+    """The speed-up of the model's uncompressed self, so many times, each in fresh launches."""
+    with ready(model, target=target, plugins=(PLUGINS,)) as session, mock.patch.dict(measure.EFFORT, {"quick": effort}):
+        return [session.measure()[0].speed_up for _ in range(runs)]
+
+
+def row(name: str, found: list[Estimate]) -> None:
+    values = [ratio.value for ratio in found]
+    half = np.median([(ratio.high - ratio.low) / 2 for ratio in found])
+    print(f"{name:20}{len(found):6d}{min(values):8.3f}{np.median(values):8.3f}{max(values):8.3f}{half:16.2%}")
+
+
+def main() -> None:
+    """Prints a row for either, and whether the claims hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="audio_visual_digits")
+    parser.add_argument("--runs", type=int, default=100, help="of the model against itself")
+    parser.add_argument("--delayed", type=int, default=20, help="runs with the delay")
+    parser.add_argument("--launches", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.1, help="timed, of each launch")
+    asked = parser.parse_args()
+    effort = measure.Effort(asked.launches, asked.seconds)
+    same = ratios(asked.model, "x86_cpu_ort", asked.runs, effort)
+    slower = ratios(asked.model, "delayed", asked.delayed, effort)
+    print(f"{asked.model}, {effort.launches} launches of {effort.seconds:g} s")
+    print(f"{'':20}{'runs':>6}{'min':>8}{'median':>8}{'max':>8}{'half width':>16}")
+    row("against itself", same)
+    row("5 % slower", slower)
+    held, fewest = sum(ratio.low <= 1 <= ratio.high for ratio in same), tolerance(asked.runs)
+    told = sum(ratio.high < 1 for ratio in slower)
+    verdict({
+        f"the interval holds 1.0 in {held} of {asked.runs} runs: {NOMINAL:.0%}, of which {fewest} may be seen by chance": held >= fewest,
+        f"a delay of 5 % is told from none in {told} of {asked.delayed} runs": told == asked.delayed,
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
