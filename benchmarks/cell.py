@@ -1,9 +1,9 @@
 """What a whole cell takes beside a peer that times alone: `python benchmarks/cell.py --peer-python PATH`. About two minutes.
 
 Ours, through `squeezemark run`: compress, check the artifact, evaluate 2,000 test items, measure 1 s in fresh launches, write the record;
-each step in a process of its own. The peer: optimum-benchmark's process launcher, which loads a model from a folder and times it for 1 s. It
-needs an environment of its own (`pip install torch 'transformers<5' optimum-benchmark`), whose Python is named; without it ours is timed
-alone.
+each step in a process of its own. The peer: optimum-benchmark's process launcher, which loads a model from a folder and times it for 1 s.
+It needs an environment of its own (`pip install torch 'transformers<5' optimum-benchmark`), whose Python is named; without it ours is
+timed alone.
 """
 
 import argparse

@@ -104,9 +104,10 @@ def neighbour(seconds: float) -> Iterator[None]:
 def one_after_the_other(job: Job, seconds: float) -> tuple[float, float]:
     """How most people time two models: all calls of one, then all of the other. Ratios of the medians and of the means."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    inputs, glue, times = arrays.load(job["inputs"]), worker._glue(job), []
+    inputs, glue = arrays.load(job["inputs"]), worker._glue(job)
+    times: list[list[int]] = []
     for side in worker.SIDES:
-        call, end, spent = worker._call(glue.module.request, glue.size(inputs), inputs, worker._run(job, side)), 0.0, []
+        call, spent = worker._call(glue.module.request, glue.size(inputs), inputs, worker._run(job, side)), list[int]()
         timing.block(call, range(20), 0)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
