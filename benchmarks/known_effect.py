@@ -5,28 +5,16 @@ that makes every call of the artifact 5 % longer: the interval must leave 1 out,
 """
 
 import argparse
-import math
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from sessions import ready, verdict
+from sessions import NOMINAL, ready, tolerance, verdict
 
 from suite import measure
 from suite.record import Estimate
 
 PLUGINS = Path(__file__).resolve().parent / "plugins"
-NOMINAL = 0.95
-
-
-def tolerance(runs: int, share: float = NOMINAL) -> int:
-    """The fewest hits in so many runs that are no evidence against such a share: the 2.5 % quantile of the binomial distribution."""
-    total = 0.0
-    for hits in range(runs + 1):
-        total += math.comb(runs, hits) * share**hits * (1 - share) ** (runs - hits)
-        if total > 0.025:
-            return hits
-    return runs
 
 
 def ratios(model: str, target: str, runs: int, effort: measure.Effort) -> list[Estimate]:

@@ -1,6 +1,7 @@
 """What the scripts here share: a cell that is ready to be timed as `squeezemark run` times it, and a neighbour on its core."""
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from suite.workspace import TestSplit, Workspace
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BASE = f"{BASELINE}/fp32"
+NOMINAL = 0.95
+"""Of an interval: how often it is to hold the truth."""
 SPINNER = """
 import os, sys, time
 os.sched_setaffinity(0, {int(sys.argv[1])})
@@ -115,6 +118,16 @@ def one_after_the_other(job: Job, seconds: float) -> tuple[float, float]:
         times.append(spent)
     old, new = times
     return float(np.median(old) / np.median(new)), float(np.mean(old) / np.mean(new))
+
+
+def tolerance(runs: int, share: float = NOMINAL) -> int:
+    """The fewest hits in so many runs that are no evidence against such a share: the 2.5 % quantile of the binomial distribution."""
+    total = 0.0
+    for hits in range(runs + 1):
+        total += math.comb(runs, hits) * share**hits * (1 - share) ** (runs - hits)
+        if total > 0.025:
+            return hits
+    return runs
 
 
 def verdict(claims: dict[str, bool]) -> None:

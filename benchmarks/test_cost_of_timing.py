@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from suite.worker import block
+from suite.timing import block
 from targets.x86_cpu_ort.runner import Runner
 
 CALLS, ROUNDS = 500, 60
