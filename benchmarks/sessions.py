@@ -124,7 +124,8 @@ def tolerance(runs: int, share: float = NOMINAL) -> int:
     """The fewest hits in so many runs that are no evidence against such a share: the 2.5 % quantile of the binomial distribution."""
     total = 0.0
     for hits in range(runs + 1):
-        total += math.comb(runs, hits) * share**hits * (1 - share) ** (runs - hits)
+        ways = math.lgamma(runs + 1) - math.lgamma(hits + 1) - math.lgamma(runs - hits + 1)
+        total += math.exp(ways + hits * math.log(share) + (runs - hits) * math.log(1 - share))
         if total > 0.025:
             return hits
     return runs
