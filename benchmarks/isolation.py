@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sessions import Session, quiet, ready, verdict
 
-from suite import arrays, worker
+from suite import arrays, launch
 from suite.executors import local
 from suite.protocol import Job
 
@@ -33,7 +33,7 @@ def in_this_process(job: Job) -> None:
     """The worker's own function. It stays on one core and stops the garbage collector: afterwards this process is as it was."""
     cores = os.sched_getaffinity(0)
     try:
-        worker.measure(job, quiet)
+        launch.measure(job, quiet)
     finally:
         os.sched_setaffinity(0, cores)
         gc.enable()

@@ -13,8 +13,9 @@ from multiprocessing import get_context
 import numpy as np
 from sessions import NOMINAL, Array, Session, neighbour, one_after_the_other, ready, tolerance, verdict
 
+from suite.measure import EFFORT
 from suite.record import Estimate
-from suite.statistics import over_launches, quad_log_ratios
+from suite.statistics import STRETCH, over_launches, quad_log_ratios
 
 MOST = 0.01
 SIMULATED = 2000
@@ -30,10 +31,10 @@ def repeat(session: Session, seconds: float, busy: bool) -> tuple[Estimate, Arra
     return latency.speed_up, quad_log_ratios(columns["baseline_ns"], columns["compressed_ns"]), naive
 
 
-def simulate(runs: list[Array], truth: float, seed: int = 0) -> tuple[int, int]:
+def simulate(runs: list[Array], truth: float, stretch: float = 1.0, seed: int = 0) -> tuple[int, int]:
     """How many of SIMULATED measurements have an interval that holds the truth, a ratio, as they are and with their bias taken out.
 
-    runs: log ratios of the recorded ones, (launches, quads) each. Launches are drawn from all of them, and then the quads of each. What is
+    runs: log ratios of the recorded ones, (launches, quads) each; stretch: as in `suite.statistics.over_launches`. Launches are drawn from all of them, and then the quads of each. What is
     drawn centres on what was recorded, however often it is drawn: the chance error of so few launches would be counted as a miss of the
     interval. So the bias, which is a claim of its own, is taken out.
     """
@@ -43,7 +44,7 @@ def simulate(runs: list[Array], truth: float, seed: int = 0) -> tuple[int, int]:
     for _ in range(SIMULATED):
         chosen = [pool[index] for index in rng.integers(0, len(pool), len(runs[rng.integers(len(runs))]))]
         quads = min(len(launch) for launch in chosen)
-        found.append(over_launches(np.stack([rng.choice(launch, quads) for launch in chosen])))
+        found.append(over_launches(np.stack([rng.choice(launch, quads) for launch in chosen]), stretch))
     held = [sum(one.low <= truth * math.exp(shift) <= one.high for one in found) for shift in (0.0, bias)]
     return held[0], held[1]
 
@@ -79,7 +80,7 @@ def main() -> None:
             row(f"one after the other, {name}, {where}", naive[busy], naive[False])
     truth = math.exp(float(np.mean(np.log(values[False]))))
     held = sum(ratio.low <= truth <= ratio.high for ratio, _, _ in found[True])
-    as_it_is, simulated = simulate([logs for _, logs, _ in found[True]], truth)
+    as_it_is, simulated = simulate([logs for _, logs, _ in found[True]], truth, STRETCH if EFFORT[asked.tier].adaptive else 1.0)
     print(f"quiet value {truth:.3f}; intervals beside the neighbour: {', '.join(f'{r.low:.3f}-{r.high:.3f}' for r, _, _ in found[True])}")
     print(f"simulated with their bias left in, {as_it_is / SIMULATED:.1%} hold it")
     verdict({

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays, config, measure, registry, timing, worker
+from suite import arrays, config, loading, measure, registry, timing
 from suite.contracts import BASELINE
 from suite.evaluate import Bundle, evaluate
 from suite.execute import Bench, Shelf
@@ -64,7 +64,7 @@ class Session:
         """The job of one launch of its worker, as that function makes it."""
         cell = self.planned.cell
         return self.workspace.job(
-            "measure", model=cell.model, target=self.targets.own.runs_with, settings=dict(cell.settings), threads=1, seconds=seconds,
+            "measure", model=cell.model, target=self.targets.own.runs_with, settings=dict(cell.settings), threads=1, launch=1, seconds=seconds,
             baseline=self.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(), inputs=str(self.test.inputs),
             references=str(self.references), out=str(self.references.with_name("one.npz")),
         )  # fmt: skip
@@ -75,7 +75,7 @@ def ready(
     model: str, method: str = BASE, target: str = "x86_cpu_ort", tier: str = "quick", plugins: tuple[Path, ...] = ()
 ) -> Iterator[Session]:
     """The session of a cell, in a folder of its own under `.squeezemark`, where exports and test sets are found again."""
-    chosen = {"models": (model,), "methods": (method,), "targets": (target,), "tier": tier}
+    chosen = {"models": (model,), "methods": (method,), "targets": (target,), "tier": tier, "scenarios": ("none",)}
     settings, paths = config.load(None, chosen), registry.extend(plugins, [])
     found = registry.discover([])
     (planned,) = plan(settings, found, "benchmark", {}).cells
@@ -107,10 +107,10 @@ def neighbour(seconds: float) -> Iterator[None]:
 def one_after_the_other(job: Job, seconds: float) -> tuple[float, float]:
     """How most people time two models: all calls of one, then all of the other. Ratios of the medians and of the means."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    inputs, glue = arrays.load(job["inputs"]), worker._glue(job)
+    inputs, glue = arrays.load(job["inputs"]), loading.glue(job)
     times: list[list[int]] = []
-    for side in worker.SIDES:
-        call, spent = worker._call(glue.module.request, glue.size(inputs), inputs, worker._run(job, side)), list[int]()
+    for side in loading.SIDES:
+        call, spent = loading.call(glue.module.request, glue.size(inputs), inputs, loading.run(job, side)), list[int]()
         timing.block(call, range(20), 0)
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -64,6 +64,55 @@ class BesideReference(Immutable, frozen=True):
     median_ms: Estimate
 
 
+class Footprint(Immutable, frozen=True):
+    """Before the first answer, and in memory; each launch a process that has imported the runtime and has loaded no model yet.
+
+    load_ms: from files to a model that is ready. first_ms: the first request; warm_up_ms: it and the next ones, the medians over launches.
+    load_bytes, inference_bytes: the largest resident set while loading and while answering those, above the process without a model;
+    None where the platform does not tell.
+    """
+
+    load_ms: Estimate
+    first_ms: Estimate
+    warm_up_ms: tuple[float, ...]
+    load_bytes: int | None
+    inference_bytes: int | None
+
+
+class Scenario(Immutable, frozen=True):
+    """Another batch size or number of threads than the headline's, paired as that is.
+
+    items_per_s: requests answered, all of a batch together. cpu_wall: process CPU time / wall time, per launch; run_delay: the largest
+    share of their time that threads waited for a core, None where the platform does not tell. deviation: the largest difference of an
+    output from that of the same request alone, as a share of the largest number in it. refused: why there are no figures.
+    """
+
+    batch: int
+    threads: int
+    refused: str | None = None
+    speed_up: Estimate | None = None
+    items_per_s: Estimate | None = None
+    baseline_items_per_s: Estimate | None = None
+    cpu_wall: tuple[float, ...] = ()
+    run_delay: float | None = None
+    deviation: float | None = None
+
+
+class Server(Immutable, frozen=True):
+    """Requests that arrive at random, answered one after another: the highest rate at which the 99th percentile of the time from arrival
+    to answer stays within `bound_ms`, at a confidence of 0.99, in runs of so many requests. p99_ms: the bound that the runs at that rate
+    gave, the largest over launches. refused: why there are no figures.
+    """
+
+    bound_ms: float
+    requests: int
+    refused: str | None = None
+    rate_per_s: Estimate | None = None
+    baseline_rate_per_s: Estimate | None = None
+    ratio: Estimate | None = None
+    p99_ms: float | None = None
+
+
 class Latency(Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
@@ -71,6 +120,10 @@ class Latency(Immutable, frozen=True):
     bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
     spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
+
+    Since schema 5: stretch, by which the intervals of times are wider than Student's, since launches were added until they were narrow;
+    run_delay, the largest share of a launch's time that it waited for a core; checked_answers of the timed loops, compared with those
+    of the accuracy run; repeat_ratio, the time of a request that is repeated at once / that of a new one.
     """
 
     launches: int
@@ -87,6 +140,14 @@ class Latency(Immutable, frozen=True):
     noisy: bool
     tokens: TokenTimes | None = None
     reference: BesideReference | None = None
+    stretch: float = 1.0
+    run_delay: float | None = None
+    checked_answers: int | None = None
+    repeat_ratio: float | None = None
+    footprint: Footprint | None = None
+    baseline_footprint: Footprint | None = None
+    scenarios: dict[str, Scenario] = msgspec.field(default_factory=dict)
+    server: Server | None = None
 
 
 class Cost(Immutable, frozen=True):

@@ -14,7 +14,7 @@ from typing import Any
 
 import mlperf_loadgen
 
-from suite import arrays, timing, worker
+from suite import arrays, loading, timing
 from suite.errors import CellFailed
 from suite.protocol import Job, Progress, serve
 
@@ -39,10 +39,10 @@ def crosscheck(job: Job, progress: Progress) -> dict[str, Any]:
     `ours_ns` and `loadgen_ns`: of each block the PERCENTILES in nanoseconds, (2 * quads, 2); `ours_cpu_wall` and `loadgen_cpu_wall`;
     `calls`: requests of a block.
     """
-    worker._stay_on_one_core(int(job["threads"]))
-    glue, inputs = worker._glue(job), arrays.load(job["inputs"])
+    loading.stay_on_one_core(int(job["threads"]))
+    glue, inputs = loading.glue(job), arrays.load(job["inputs"])
     size = glue.size(inputs)
-    call = worker._call(glue.module.request, size, inputs, worker._run(job, "compressed"))
+    call = loading.call(glue.module.request, size, inputs, loading.run(job, "compressed"))
     _, asked = loadgen(call, size, FEWEST)
     budget = int(float(job["seconds"]) * 1e9)
     calls = min(MOST, max(FEWEST, int(budget / (4 * QUADS * ours(call, asked).ns[0]))))

@@ -8,17 +8,18 @@ from typing import Literal
 import msgspec
 
 from suite.contracts import Value
-from suite.figures import Accuracy, BesideReference, Cost, Estimate, Immutable, Latency, Streaming, TokenTimes
+from suite.figures import Accuracy, BesideReference, Cost, Estimate, Footprint, Immutable, Latency, Scenario, Server, Streaming, TokenTimes
 from suite.metrics import find
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate", "Latency",
-    "Part", "Provenance", "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
+    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate",
+    "Footprint", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Scenario", "Server", "Status", "Streaming", "TokenTimes",
+    "decode", "encode",
 ]  # fmt: skip
 
-SCHEMA = 4
-"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training, version 4 times beside the reference target;
-older records have none of these and are read as they are."""
+SCHEMA = 5
+"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training, version 4 times beside the reference target,
+version 5 scenarios, footprints and the health of the host; older records have none of these and are read as they are."""
 
 Status = Literal[
     "ok",
@@ -45,7 +46,10 @@ class RecipeStep(Immutable, frozen=True):
 
 
 class Cell(Immutable, frozen=True):
-    """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken."""
+    """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken.
+
+    scenarios: what is measured beside one request after another on one thread (names of `suite.scenarios`).
+    """
 
     model: str
     method: str
@@ -56,6 +60,7 @@ class Cell(Immutable, frozen=True):
     recipe: tuple[RecipeStep, ...]
     settings: dict[str, Value]
     component: str | None = None
+    scenarios: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

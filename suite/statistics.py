@@ -20,6 +20,11 @@ NORMAL = 2000
 RESAMPLES = 2000
 SEED = 20261122
 
+STRETCH = 1.15
+"""By how much Student's quantile is stretched where launches were added until the interval was narrow enough: stopping at a moment when
+the launches happen to agree makes a plain interval too narrow. Found by simulation (docs/measurement.md): 5 to 12 launches, stop at 1 %.
+"""
+
 MINIMUM_SAMPLES = {50: 11, 90: 64, 95: 130, 97: 219, 99: 662}
 """Percentile -> the samples that it needs at a confidence of 0.99, by the early-stopping rule of MLPerf Inference."""
 
@@ -103,18 +108,18 @@ def student_quantile(freedom: float) -> float:
     return math.sqrt(freedom) * math.tan(np.interp(0.95, area / area[-1], angles))
 
 
-def over_launches(logs: Array) -> Estimate:
+def over_launches(logs: Array, stretch: float = 1.0) -> Estimate:
     """exp of the mean over launches of each launch's median, its interval by Student's t over the launches.
 
     `logs`: logarithms of times or ratios, shape (launches, quads). What a launch draws anew (addresses, core, neighbours) is shared
     by its quads, so launches are the sample. Resampling so few of them gives intervals that are far too narrow; Student's does not.
-    Raises ValueError for fewer than two launches.
+    `stretch`: STRETCH where the spread of the launches decided how many there are. Raises ValueError for fewer than two launches.
     """
     launches = np.median(logs, axis=1)
     if launches.size < 2:
         raise ValueError("an interval needs the spread between launches: two of them at least")
     mean = float(np.mean(launches))
-    half = student_quantile(launches.size - 1) * float(np.std(launches, ddof=1)) / math.sqrt(launches.size)
+    half = stretch * student_quantile(launches.size - 1) * float(np.std(launches, ddof=1)) / math.sqrt(launches.size)
     return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 
@@ -149,14 +154,14 @@ def hierarchical_bootstrap(logs: Array) -> Estimate:
     return Estimate(math.exp(value), math.exp(min(low, value)), math.exp(max(high, value)))
 
 
-def speed_up(baseline_ns: Array, compressed_ns: Array) -> Estimate:
+def speed_up(baseline_ns: Array, compressed_ns: Array, stretch: float = 1.0) -> Estimate:
     """Baseline latency / artifact latency from paired samples of shape (launches, quads, calls)."""
-    return over_launches(quad_log_ratios(baseline_ns, compressed_ns))
+    return over_launches(quad_log_ratios(baseline_ns, compressed_ns), stretch)
 
 
-def median_ms(samples_ns: Array) -> Estimate:
+def median_ms(samples_ns: Array, stretch: float = 1.0) -> Estimate:
     """Time in milliseconds of samples of shape (launches, quads, calls): the geometric mean of the launches' medians."""
-    return over_launches(np.log(np.median(samples_ns, axis=-1) / 1e6))
+    return over_launches(np.log(np.median(samples_ns, axis=-1) / 1e6), stretch)
 
 
 def percentiles_ms(samples_ns: Sequence[float] | Array) -> dict[str, float]:

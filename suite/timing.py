@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Call = Callable[[int], object]
 Stream = Callable[[int], Iterable[object]]
-Timed = Callable[[Any, range, int], list[Any]]
+Keep = Callable[[int, object], None]
+Block = Callable[[range, int], list[Any]]
+"""What times the calls of some indices, and leaves out the first few: `block` or `token_block` of one side."""
 
 CALLS, DROPPED = 20, 3
 """Timed calls of a block, and those before them that are not timed: each side finds the caches full of the other's weights."""
@@ -19,13 +22,21 @@ QUADS, FEWEST = 3, 3
 now = time.perf_counter_ns
 
 
-def block(call: Call, indices: range, dropped: int) -> list[int]:
-    """Nanoseconds of each call but the first `dropped`. The timed loop: nothing else happens in it."""
+def forget(index: int, answer: object) -> None:
+    """Keeps no answer."""
+
+
+def block(call: Call, indices: range, dropped: int, keep: Keep = forget) -> list[int]:
+    """Nanoseconds of each call but the first `dropped`. The timed loop: nothing else happens while the clock runs.
+
+    keep: gets each answer after its clock has stopped.
+    """
     times = []
     for index in indices:
         start = now()
-        call(index)
+        answer = call(index)
         times.append(now() - start)
+        keep(index, answer)
     return times[dropped:]
 
 
@@ -41,7 +52,7 @@ def token_block(stream: Stream, indices: range, dropped: int) -> list[tuple[int,
     return rows[dropped:]
 
 
-def abba(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int, seconds: float) -> tuple[Array, Array]:
+def abba(baseline: Block, compressed: Block, calls: int, quads: int, seconds: float) -> tuple[Array, Array]:
     """ABBA blocks: `quads` of them, or (0) as many as fit into `seconds`, at least 3. Both sides answer the same requests."""
     old: list[list[Any]] = []
     new: list[list[Any]] = []
@@ -49,9 +60,9 @@ def abba(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int, s
     while len(old) < (quads or QUADS) or (not quads and now() < end):
         first = range(len(old) * (calls + DROPPED), (len(old) + 1) * (calls + DROPPED))
         second = range(first.stop, first.stop + calls + DROPPED)
-        a, b = timed(baseline, first, DROPPED), timed(compressed, first, DROPPED)
-        b += timed(compressed, second, DROPPED)
-        old.append(a + timed(baseline, second, DROPPED))
+        a, b = baseline(first, DROPPED), compressed(first, DROPPED)
+        b += compressed(second, DROPPED)
+        old.append(a + baseline(second, DROPPED))
         new.append(b)
     return np.array(old, np.int64), np.array(new, np.int64)
 
@@ -60,3 +71,28 @@ def block_length(seconds: float, *sides: Call) -> int:
     """Calls of a block: CALLS, or as many as let QUADS quads of both sides fit into a launch."""
     together = sum(np.median(block(side, range(5), 2)) for side in sides)
     return int(np.clip(seconds * 1e9 / (2 * QUADS * together) - DROPPED, FEWEST, CALLS))
+
+
+class Busy:
+    """How much of the processor a piece of work got, from when this is made: `cpu_wall`, CPU time of the process / wall time (of n threads
+    at most n), and `run_delay`, the share of the time for which its threads wanted a core that they spent waiting for one (Linux)."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu, self.delay = now(), time.process_time_ns(), _run_delay_ns()
+
+    def columns(self) -> dict[str, Array]:
+        """Both, float64 (); NaN where the platform does not tell."""
+        wall, cpu = now() - self.wall, time.process_time_ns() - self.cpu
+        delay = _run_delay_ns() - self.delay
+        return {"cpu_wall": np.array(cpu / wall), "run_delay": np.array(delay / (delay + cpu))}
+
+
+def _run_delay_ns() -> float:
+    """Nanoseconds that the threads of this process have waited on a run queue, the second number of Linux's schedstat."""
+    total = 0.0
+    try:
+        for path in Path("/proc/self/task").iterdir():
+            total += float((path / "schedstat").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return float("nan")
+    return total

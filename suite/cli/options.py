@@ -64,6 +64,13 @@ def selection(command: Callable[..., Any]) -> Callable[..., Any]:
             help="quick: 600 test items, short timing; without --methods, the first variant of each method that does not train (default). "
             "full: everything, as it is published.",
         ),
+        click.option(
+            "--scenarios",
+            multiple=True,
+            callback=split,
+            help="What to measure beside one request after another on one thread: batch_8, all_cores, batch_8_all_cores, server, or none "
+            "(docs/measurement.md). Default: batch_8 in the full tier.",
+        ),
         click.option("--test-seed", type=click.IntRange(0), help="Another seed gives a fresh, independent test set. Default: 0."),
         click.option(
             "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with these settings; options win over it."
