@@ -34,9 +34,9 @@ def repeat(session: Session, seconds: float, busy: bool) -> tuple[Estimate, Arra
 def simulate(runs: list[Array], truth: float, stretch: float = 1.0, seed: int = 0) -> tuple[int, int]:
     """How many of SIMULATED measurements have an interval that holds the truth, a ratio, as they are and with their bias taken out.
 
-    runs: log ratios of the recorded ones, (launches, quads) each; stretch: as in `suite.statistics.over_launches`. Launches are drawn from all of them, and then the quads of each. What is
-    drawn centres on what was recorded, however often it is drawn: the chance error of so few launches would be counted as a miss of the
-    interval. So the bias, which is a claim of its own, is taken out.
+    runs: log ratios of the recorded ones, (launches, quads) each; stretch: as in `suite.statistics.over_launches`. Launches are drawn from
+    all of them, and then the quads of each. What is drawn centres on what was recorded, however often it is drawn: the chance error of so
+    few launches would be counted as a miss of the interval. So the bias, which is a claim of its own, is taken out.
     """
     rng, pool = np.random.default_rng(seed), [launch for run in runs for launch in run]
     bias = float(np.mean([np.median(launch) for launch in pool])) - math.log(truth)

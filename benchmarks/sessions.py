@@ -64,9 +64,9 @@ class Session:
         """The job of one launch of its worker, as that function makes it."""
         cell = self.planned.cell
         return self.workspace.job(
-            "measure", model=cell.model, target=self.targets.own.runs_with, settings=dict(cell.settings), threads=1, launch=1, seconds=seconds,
-            baseline=self.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(), inputs=str(self.test.inputs),
-            references=str(self.references), out=str(self.references.with_name("one.npz")),
+            "measure", model=cell.model, target=self.targets.own.runs_with, settings=dict(cell.settings), threads=1, launch=1,
+            seconds=seconds, baseline=self.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(),
+            inputs=str(self.test.inputs), references=str(self.references), out=str(self.references.with_name("one.npz")),
         )  # fmt: skip
 
 
