@@ -6,21 +6,19 @@ that makes every call of the artifact 5 % longer: the interval must leave 1 out,
 
 import argparse
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 from sessions import NOMINAL, ready, tolerance, verdict
 
-from suite import measure
 from suite.record import Estimate
 
 PLUGINS = Path(__file__).resolve().parent / "plugins"
 
 
-def ratios(model: str, target: str, runs: int, effort: measure.Effort) -> list[Estimate]:
+def ratios(model: str, target: str, runs: int, launches: int, seconds: float) -> list[Estimate]:
     """The speed-up of the model's uncompressed self, so many times, each in fresh launches."""
-    with ready(model, target=target, plugins=(PLUGINS,)) as session, mock.patch.dict(measure.EFFORT, {"quick": effort}):
-        return [session.measure()[0].speed_up for _ in range(runs)]
+    with ready(model, target=target, plugins=(PLUGINS,)) as session:
+        return [session.speed_up(launches, seconds) for _ in range(runs)]
 
 
 def row(name: str, found: list[Estimate]) -> None:
@@ -38,10 +36,9 @@ def main() -> None:
     parser.add_argument("--launches", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.1, help="timed, of each launch")
     asked = parser.parse_args()
-    effort = measure.Effort(asked.launches, asked.launches, asked.seconds, 1)
-    same = ratios(asked.model, "x86_cpu_ort", asked.runs, effort)
-    slower = ratios(asked.model, "delayed", asked.delayed, effort)
-    print(f"{asked.model}, {effort.most} launches of {effort.seconds:g} s")
+    same = ratios(asked.model, "x86_cpu_ort", asked.runs, asked.launches, asked.seconds)
+    slower = ratios(asked.model, "delayed", asked.delayed, asked.launches, asked.seconds)
+    print(f"{asked.model}, {asked.launches} launches of {asked.seconds:g} s")
     print(f"{'':20}{'runs':>6}{'min':>8}{'median':>8}{'max':>8}{'half width':>16}")
     row("against itself", same)
     row("5 % slower", slower)

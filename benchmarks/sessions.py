@@ -20,7 +20,8 @@ from suite.evaluate import Bundle, evaluate
 from suite.execute import Bench, Shelf
 from suite.plan import PlannedCell, plan
 from suite.protocol import Job
-from suite.record import Latency
+from suite.record import Estimate, Latency
+from suite.statistics import speed_up
 from suite.store import Store
 from suite.workspace import TestSplit, Workspace
 
@@ -59,6 +60,12 @@ class Session:
     def measure(self) -> tuple[Latency, dict[str, Array]]:
         """One measurement in fresh launches, by the function that `squeezemark run` calls; the raw columns too."""
         return measure.measure(self.workspace, self.planned, self.targets, self.baseline, self.bundle, self.test, self.references, quiet)
+
+    def speed_up(self, launches: int, seconds: float) -> Estimate:
+        """The ratio alone, from as many fresh launches of the worker; of what `squeezemark run` measures it is the first part."""
+        session = measure.Session(self.workspace, self.planned, self.targets, self.baseline, self.bundle, self.test, self.references, quiet)
+        columns = session.launches(launches, "measure", references=str(self.references), seconds=seconds)
+        return speed_up(columns["baseline_ns"], columns["compressed_ns"])
 
     def job(self, seconds: float) -> Job:
         """The job of one launch of its worker, as that function makes it."""
