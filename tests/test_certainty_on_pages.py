@@ -92,6 +92,19 @@ def test_bounds_of_percentiles_stand_below_them(site: Path, bounded: Store) -> N
     assert "it is stretched by 1.15" in words
 
 
+def test_records_before_schema_5_have_no_bounds(bounded: Store, tmp_path: Path) -> None:
+    old = Store(tmp_path / "old")
+    old.prepare()
+    none = {"percentile_bounds_ms": {}, "baseline_percentile_bounds_ms": {}, "stretch": 1.0}
+    records = [record for record in bounded.records() if record.latency is not None]
+    for record in records:
+        old.put(msgspec.structs.replace(record, latency=msgspec.structs.replace(record.latency, **none)), bounded.columns(record))
+    publish(old, tmp_path / "site")
+    words = record_page(tmp_path / "site", records[0]).words
+    assert "≤" not in words
+    assert "stretched" not in words
+
+
 def test_downloads_have_them_all(site: Path, bounded: Store) -> None:
     lines = {line["record"]: line for line in json.loads((site / "data/results.json").read_text())}
     for row in board_of(bounded).rows:
