@@ -63,7 +63,7 @@ def told(monkeypatch):
         ("throttling", {"throttles": 0.0}, True, "never"),
         ("throttling", {"throttles": 7.0}, False, "7 times since the machine was started"),
         ("grade", {}, True, "A, of a session of a second just now: nothing disturbs it"),
-        ("grade", {"grade": Health("D", ("why (D)",), {"memory_pressure": 0.0}, ())}, False, "just now: why (D). A latency that is taken now"),
+        ("grade", {"grade": Health("D", ("why (D)",), {"memory_pressure": 0.0}, ())}, False, "now: why (D). A latency that is taken"),
     ],
 )  # fmt: skip
 def test_what_is_found_and_what_to_do(name, state, fine, words, told):
