@@ -1,11 +1,13 @@
 """The grade of a session: that of its worst figure, with its reasons; what a platform does not count decides nothing."""
 
 import json
+import re
 from math import inf, nan
 
 import msgspec
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from suite.figures import GRADES, RANKED, Health
 from suite.health import RULES, health, session
@@ -112,3 +114,14 @@ def test_what_the_worker_sees_can_be_graded_and_written():
 
 def test_every_rule_has_its_figure_from_the_worker():
     assert {rule.figure for rule in RULES} - {"control_spread", "frequency"} <= set(FIGURES)
+
+
+def test_the_documents_have_the_limits_that_are_used():
+    """docs/measurement.md has one row for each rule that can cost the rank, with its five limits in order."""
+    text = (ROOT / "docs" / "measurement.md").read_text(encoding="utf-8").partition("## Host health")[2].partition("## Energy")[0]
+    columns = ([cell.strip() for cell in line.strip("| ").split("|")[1:6]] for line in text.splitlines() if line.startswith("| "))
+    limits = [row for row in columns if all(re.fullmatch(r"[\d.]+( %)?", cell) for cell in row)]
+    told = [tuple(float(cell.removesuffix(" %")) / (100 if "%" in cell else 1) for cell in row) for row in limits]
+    for rule in RULES:
+        if inf not in rule.limits and rule.figure != "throttled":
+            assert any(row == pytest.approx(rule.limits) for row in told), rule.figure

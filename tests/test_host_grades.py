@@ -1,6 +1,7 @@
 """Where a host's grade is shown, and what a latency below C is kept out of."""
 
 import re
+from pathlib import Path
 
 import pytest
 from boards import Results, right
@@ -15,6 +16,7 @@ from suite.devices import device_boards
 from suite.figures import RANKED, Energy, Estimate, Health
 from suite.pages import answers
 from suite.recommend import Wish, recommend
+from suite.record import decode
 from suite.tables import advice_table
 from suite.verdict import figures, sentences
 from suite.versus import versus
@@ -144,6 +146,27 @@ def test_a_record_says_what_kept_it_from_an_a_and_what_was_not_counted(site):
     assert "a speed that is not ranked (host grade D)" in words["per_tensor"]
     assert "Not counted on this platform: steal." in words["fp32"]
     assert "not graded before schema 5" in words["per_channel"]
+
+
+def test_every_place_that_names_a_speed_says_that_it_is_not_ranked(site):
+    pages = {path: Page(site[1] / path) for path in ("index.html", "method/dynamic_int8.html", "model/glyph_clip.html")}
+    for path, page in pages.items():
+        assert "not ranked (host grade D)" in page.words, path
+    assert re.search(r"as fast \([\d.]+ to [\d.]+\), not ranked \(host grade D\)", pages["index.html"].source), "on its mark in the chart"
+
+
+def test_times_of_tokens_are_not_ranked_either(tmp_path):
+    golden = next((Path(__file__).parent / "golden").glob("tiny_writer--kv_cache_int8*.json"))
+    tokens = decode(golden.read_bytes()).latency.tokens
+    store = build(tmp_path / "store", shape=SHAPE, plans=PLANS[:2])
+    for record in store.records():
+        if record.status == "ok":
+            store.put(replace(record, latency=replace(record.latency, tokens=tokens, health=UNFIT)), store.columns(record))
+    publish(store, tmp_path / "site")
+    record = next(record for record in store.records() if record.cell.method == "dynamic_int8")
+    for page in (record_page(tmp_path / "site", record), Page(tmp_path / "site" / "model" / "glyph_clip.html")):
+        words = page.words.partition("Token by token")[2]
+        assert words.count("not ranked (host grade D)") >= 2
 
 
 def test_downloads_have_the_grade(site):
