@@ -8,21 +8,15 @@ kin); on x86 `vfmadd` (floating point), `vpmaddubsw` and `vpmaddwd` (pairs of in
 import gc
 import json
 import os
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from suite import arrays
+from suite import arrays, loading
 from suite.errors import CellFailed
-from suite.glue import Glue
-from suite.plugins import model_part
+from suite.loading import SIDES
 from suite.protocol import Job, Progress
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Run = Callable[[str, Mapping[str, Array]], Mapping[str, Array]]
 Counts = dict[str, list[int]]
 
 REQUESTS, WARM_UP = 3, 2
@@ -30,17 +24,16 @@ REQUESTS, WARM_UP = 3, 2
 learns what the glue that both share is fed. The sides take turns, so that they share what it still learns."""
 MARK = 0x3FED5EED
 """A descriptor that no process has."""
-SIDES = ("baseline", "compressed")
 
 
-def count(job: Job, progress: Progress, load: Callable[[Job, str], Run]) -> dict[str, Any]:
-    """`counts`: side -> class -> instructions of each request. load: what runs the components of a side (`suite.worker`).
+def count(job: Job, progress: Progress) -> dict[str, Any]:
+    """`counts`: side -> class -> instructions of each request.
 
     job["counts"] is the file to which the emulator writes. Raises CellFailed if it wrote nothing.
     """
-    glue, inputs = Glue(model_part(str(job["model"]), "task")), arrays.load(job["inputs"])
+    glue, inputs = loading.glue(job), arrays.load(job["inputs"])
     items = glue.size(inputs)
-    runs = [load(job, side) for side in SIDES]
+    runs = [loading.run(job, side) for side in SIDES]
     for index in range(WARM_UP):
         for run in runs:
             glue.module.request(inputs, (REQUESTS + index) % items, run)

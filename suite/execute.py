@@ -113,7 +113,7 @@ class Bench:
         source, facts = self.registry.sources["model", self.planned.cell.model], dict[str, Any]()
         try:
             with self.workspace.room(self.planned.key) as room:
-                self._compress(room, self.workspace.baseline(self.planned.cell.model, source, self.progress), facts)
+                self.compress(room, self.workspace.baseline(self.planned.cell.model, source, self.progress), facts)
         except CellFailed:
             return False
         finally:
@@ -145,7 +145,7 @@ class Bench:
         baseline = self.workspace.baseline(cell.model, source, self.progress)
         test = self.workspace.test(cell.model, source, cell.test_seed, self.progress)
         facts["test_sha256"] = test.sha256
-        bundle = self._compress(room, baseline, facts)
+        bundle = self.compress(room, baseline, facts)
         evaluation = evaluate(self.workspace, self.planned, card, target, bundle, test, room, self.progress)
         facts["accuracy"] = evaluation.accuracy
         if cell.component:
@@ -163,7 +163,7 @@ class Bench:
         """The target, and that which it is timed beside."""
         return Targets(target, self.registry.targets[target.reference] if target.reference else None)
 
-    def _compress(self, room: Path, baseline: Path, facts: dict[str, Any]) -> Bundle:
+    def compress(self, room: Path, baseline: Path, facts: dict[str, Any]) -> Bundle:
         """The checked artifact. Raises CellFailed, also where it does not bear out what its card claims."""
         recipe, claims = msgspec.to_builtins(self.planned.cell.recipe), msgspec.to_builtins(self.planned.claims)
         out = self.shelf.place(hash_json([self.planned.cell.model, recipe, claims]))

@@ -8,17 +8,34 @@ from typing import Literal
 import msgspec
 
 from suite.contracts import Value
-from suite.figures import Accuracy, BesideReference, Cost, Estimate, Immutable, InstructionCounts, Latency, Streaming, TokenTimes
+from suite.figures import (
+    Accuracy,
+    BesideReference,
+    Cost,
+    Energy,
+    Estimate,
+    Footprint,
+    Health,
+    Immutable,
+    InstructionCounts,
+    Latency,
+    Scenario,
+    Server,
+    Streaming,
+    TokenTimes,
+)  # fmt: skip
+from suite.machine import Environment
 from suite.metrics import find
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate",
-    "InstructionCounts", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
+    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Energy", "Environment", "Estimate",
+    "Footprint", "Health", "InstructionCounts", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Scenario", "Server",
+    "Status", "Streaming", "TokenTimes", "decode", "encode",
 ]  # fmt: skip
 
-SCHEMA = 4
-"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training, version 4 times beside the reference target;
-older records have none of these and are read as they are."""
+SCHEMA = 5
+"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training, version 4 times beside the reference target,
+version 5 scenarios, footprints and the health of the host; older records have none of these and are read as they are."""
 
 Status = Literal[
     "ok",
@@ -45,7 +62,10 @@ class RecipeStep(Immutable, frozen=True):
 
 
 class Cell(Immutable, frozen=True):
-    """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken."""
+    """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken.
+
+    scenarios: what is measured beside one request after another on one thread (names of `suite.scenarios`).
+    """
 
     model: str
     method: str
@@ -56,6 +76,7 @@ class Cell(Immutable, frozen=True):
     recipe: tuple[RecipeStep, ...]
     settings: dict[str, Value]
     component: str | None = None
+    scenarios: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -74,29 +95,6 @@ class Provenance(Immutable, frozen=True):
     git_commit: str | None
     git_dirty: bool | None
     command: str
-
-
-class Environment(Immutable, frozen=True):
-    """The machine and the libraries. None is a fact that this platform does not give."""
-
-    system: str
-    kernel: str
-    machine: str
-    cpu: str
-    cpu_flags: tuple[str, ...]
-    cores: int
-    memory_bytes: int
-    governor: str | None
-    hypervisor: bool | None
-    load_before: float | None
-    load_after: float | None
-    python: str
-    libraries: dict[str, str]
-
-    @property
-    def host(self) -> str:
-        """What two records must share for their absolute times to be comparable."""
-        return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
 
 
 class ClaimCheck(Immutable, frozen=True):

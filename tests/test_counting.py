@@ -48,12 +48,13 @@ def test_both_sides_answer_the_same_different_requests_in_turn_after_some_that_a
     asked = []
     monkeypatch.setattr(counting, "mark", lambda: asked.append("mark"))
     monkeypatch.setattr(counting, "read", lambda path: {"path": path})
-    glue = counting.Glue(counting.model_part("tiny_matcher", "task"))
+    glue = counting.loading.glue({"model": "tiny_matcher"})
     monkeypatch.setattr(glue.module, "request", lambda inputs, index, run: asked.append((run("side", {}), index)))
     arrays.save(tmp_path / "inputs.npz", {"images": np.zeros((5, 2)), "names": np.zeros((5, 2))})
-    monkeypatch.setattr(counting.Glue, "size", lambda self, inputs: 5)
+    monkeypatch.setattr(type(glue), "size", lambda self, inputs: 5)
+    monkeypatch.setattr(counting.loading, "run", lambda job, side: lambda component, feed: side)
     job = {"model": "tiny_matcher", "inputs": str(tmp_path / "inputs.npz"), "counts": "somewhere"}
-    found = counting.count(job, lambda done, total, text: None, lambda job, side: lambda component, feed: side)
+    found = counting.count(job, lambda done, total, text: None)
     assert str(found["counts"]["path"]) == "somewhere"
     turns = [["mark", (side, index), "mark"] for index in range(3) for side in counting.SIDES]
     warm_up = [(side, index) for index in (3, 4) for side in counting.SIDES]
