@@ -19,9 +19,9 @@ from suite.protocol import Job, Progress
 
 Counts = dict[str, list[int]]
 
-REQUESTS = 3
-"""Counted requests, each of other inputs. One of each side comes before them: runtimes allocate in their first call, and Python's
-interpreter learns what the glue that both share is fed. The sides take turns, so that they share what it still learns."""
+REQUESTS, WARM_UP = 3, 2
+"""Counted requests, each of other inputs, and those before them: runtimes allocate in their first calls, and Python's interpreter
+learns what the glue that both share is fed. The sides take turns, so that they share what it still learns."""
 MARK = 0x3FED5EED
 """A descriptor that no process has."""
 
@@ -34,8 +34,9 @@ def count(job: Job, progress: Progress) -> dict[str, Any]:
     glue, inputs = loading.glue(job), arrays.load(job["inputs"])
     items = glue.size(inputs)
     runs = [loading.run(job, side) for side in SIDES]
-    for run in runs:
-        glue.module.request(inputs, REQUESTS % items, run)
+    for index in range(WARM_UP):
+        for run in runs:
+            glue.module.request(inputs, (REQUESTS + index) % items, run)
     gc.collect()
     gc.disable()
     for index in range(REQUESTS):

@@ -231,4 +231,7 @@ def _part(name: str, size: int, kept: float) -> Part:
         nonzero_parameters=int(parameters * kept),
         operators={"MatMul": 24, "Add": 31},
         parameters_by_type={"float32": parameters},
+        macs=25 * parameters,
+        nonzero_macs=int(25 * parameters * kept),
+        bit_operations=25 * parameters * 32 * 32,
     )

@@ -35,7 +35,7 @@ def check_instructions(record, arm):
     """Of a small model without other vector arithmetic: the multiply-accumulates of its graph are those of its instructions, exactly."""
     counts = record.instructions
     if counts.reason is not None:
-        assert "SQUEEZEMARK_EMULATED" not in os.environ, counts.reason
+        assert "could not be counted" not in counts.reason, "a QEMU without plug-ins is a reason, one that breaks is not"
         return
     lanes = {"fmla": 4} if arm else {"vfmadd": 8}
     for name, width in lanes.items():

@@ -9,9 +9,12 @@ from onnx import helper
 from onnx_graphs import COMPONENT, apply, chain, exported_tower, feeds, gemm, make_tower, model, random
 from torch.utils.flop_counter import FlopCounterMode
 
+from suite import prepare, reference
 from suite.audit import inspect
 from suite.export import arguments
+from suite.glue import Glue
 from suite.operations import Operations, count
+from suite.plugins import model_part
 
 FP32 = 32 * 32
 
@@ -138,6 +141,21 @@ def test_a_graph_without_products_costs_none() -> None:
 
 
 # Beside torch
+
+
+@pytest.mark.parametrize("name", ["audio_visual_digits", "scene_captioner"])
+def test_reference_models_count_as_torch_counts_them(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convolutions and transformers, and a decoder with a cache: its first call, which is what `describe` counts too."""
+    monkeypatch.setattr(prepare, "CALIBRATION_ITEMS", 4)
+    card = model_part(name, "card").CARD
+    parts = reference.load(card)
+    calls = prepare.record_feeds(card, parts, Glue(model_part(name, "task")), prepare.calibration(name))
+    for component in card.components:
+        path, first = tmp_path / f"{component.name}.onnx", calls[component.name][0]
+        prepare.write(parts[component.name], component, calls[component.name], path)
+        with FlopCounterMode(display=False) as counter:
+            parts[component.name](*arguments(component, first))
+        assert count(onnx.load(path), first).macs == counter.get_total_flops() // 2 > 0
 
 
 def test_a_transformer_counts_as_torch_counts_it(tmp_path: Path) -> None:
