@@ -5,7 +5,6 @@ arXiv:1911.02549). A rate counts if the 99th percentile of the latencies, from a
 0.99: of so many requests the order statistic that says so, not the percentile of the sample.
 """
 
-import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from suite import arrays, loading, timing
+from suite.bounds import order_of_bound
 from suite.loading import SIDES, Array, Call
 from suite.protocol import Job, Progress
 
 REQUESTS = 1000
-PERCENTILE, CONFIDENCE = 0.99, 0.99
+PERCENTILE = 99
 STEP = 1.05
 """Rates that are tried lie this far apart."""
 TRIES = 6
@@ -66,24 +66,10 @@ def highest_rate(rate: float, bound_ns: float, serve: Callable[[float], Array]) 
 
 def holds(latencies_ns: Array, bound_ns: float) -> bool:
     """Whether the 99th percentile lies below the bound, at a confidence of 0.99."""
-    rank = upper_rank(len(latencies_ns))
-    return rank is not None and float(np.sort(latencies_ns)[rank - 1]) <= bound_ns
+    return float(np.sort(latencies_ns)[order_of_bound(len(latencies_ns), PERCENTILE) - 1]) <= bound_ns
 
 
-def upper_rank(samples: int, percentile: float = PERCENTILE, confidence: float = CONFIDENCE) -> int | None:
-    """The smallest k for which the k-th smallest of so many samples bounds the percentile from above at that confidence: P(Bin(n, p) < k)
-    is at least the confidence. None where even the largest does not."""
-    total, term = 0.0, samples * math.log1p(-percentile)
-    odds = math.log(percentile) - math.log1p(-percentile)
-    for hits in range(samples):
-        total += math.exp(term)
-        if total >= confidence:
-            return hits + 1
-        term += odds + math.log((samples - hits) / (hits + 1))
-    return None
-
-
-def expected_rate(times_ns: Array, bound_ns: float, rng: np.random.Generator) -> float:
+def expected_rate(times_ns: Array, bound_ns: float, rng: "np.random.Generator") -> float:
     """Where to begin: the rate at which a simulation with these service times keeps the bound, by bisection; a quarter of what can be
     served at all if it keeps it at none."""
     most = 1e9 / float(times_ns.mean())
@@ -105,7 +91,7 @@ def waits(gaps_ns: Array, served_ns: Array) -> Array:
     return found
 
 
-def _serve(call: Call, rng: np.random.Generator, rate: float) -> Array:
+def _serve(call: Call, rng: "np.random.Generator", rate: float) -> Array:
     """Nanoseconds from arrival to answer of REQUESTS requests, int64 (requests,): the real thing, with a real clock."""
     arrivals = np.cumsum(rng.exponential(1e9 / rate, REQUESTS)).astype(np.int64)
     latencies, start = np.empty(REQUESTS, np.int64), timing.now()

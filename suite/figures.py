@@ -1,8 +1,14 @@
 """The measured figures of a record: estimates with their intervals, accuracy, latency, the cost of compressing."""
 
 import math
+from typing import Literal
 
 import msgspec
+
+Grade = Literal["A", "B", "C", "D", "E", "F"]
+GRADES: tuple[Grade, ...] = Grade.__args__  # type: ignore[attr-defined]
+RANKED: tuple[Grade, ...] = ("A", "B", "C")
+"""Below these a latency is shown and not ranked."""
 
 
 class Immutable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +119,38 @@ class Server(Immutable, frozen=True):
     p99_ms: float | None = None
 
 
+class Health(Immutable, frozen=True):
+    """How well the host could be measured on in one session, see `suite.health`.
+
+    reasons: what kept it from an A, the worst first. figures: of the session, each with a rule; None is what the platform does not count,
+    and `missing` names it.
+    """
+
+    grade: Grade
+    reasons: tuple[str, ...]
+    figures: dict[str, float | None]
+    missing: tuple[str, ...]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether a latency of this session may be ranked."""
+        return self.grade in RANKED
+
+
+class Energy(Immutable, frozen=True):
+    """What a request takes of both sides, from a counter, paired as their times are, see `suite.energy`.
+
+    ratio: baseline / artifact, interval by Student's t over launches. source: the counter that was read, and what it covers; None if there
+    is none, and `reason` says why. The figures are None then: nothing is estimated.
+    """
+
+    source: str | None
+    reason: str | None
+    joules: Estimate | None = None
+    baseline_joules: Estimate | None = None
+    ratio: Estimate | None = None
+
+
 class Latency(Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
@@ -121,9 +159,10 @@ class Latency(Immutable, frozen=True):
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
     spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
 
-    Since schema 5: stretch, by which the intervals of times are wider than Student's, since launches were added until they were narrow;
-    run_delay, the largest share of a launch's time that it waited for a core; checked_answers of the timed loops, compared with those
-    of the accuracy run; repeat_ratio, the time of a request that is repeated at once / that of a new one.
+    Since schema 5: percentile_bounds_ms, what the same percentiles of a typical launch do not exceed, at a confidence of 0.99; stretch, by
+    which the intervals over launches are wider than Student's, because launches were added until they were narrow;
+    checked_answers of the timed loops, compared with those of the accuracy
+    run; repeat_ratio, the time of a request that is repeated at once / that of a new one; health and energy.
     """
 
     launches: int
@@ -140,14 +179,17 @@ class Latency(Immutable, frozen=True):
     noisy: bool
     tokens: TokenTimes | None = None
     reference: BesideReference | None = None
+    percentile_bounds_ms: dict[str, float] = {}
+    baseline_percentile_bounds_ms: dict[str, float] = {}
     stretch: float = 1.0
-    run_delay: float | None = None
     checked_answers: int | None = None
     repeat_ratio: float | None = None
     footprint: Footprint | None = None
     baseline_footprint: Footprint | None = None
-    scenarios: dict[str, Scenario] = msgspec.field(default_factory=dict)
+    scenarios: dict[str, Scenario] = {}
     server: Server | None = None
+    health: Health | None = None
+    energy: Energy | None = None
 
 
 class Cost(Immutable, frozen=True):

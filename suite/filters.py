@@ -35,6 +35,11 @@ def verdict(gap: Estimate) -> str:
     return "worse" if gap.high < 0 else "better" if gap.low > 0 else "tie"
 
 
+def chance(p: float) -> str:
+    """A p-value: two digits, and no more than can be meant of a small one."""
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+
+
 FILTERS: dict[str, Any] = {
     "signed": signed,
     "times": times,
@@ -46,5 +51,6 @@ FILTERS: dict[str, Any] = {
     "page_of": lambda name, kind: f"{kind}/{slug(name)}.html",
     "paper_href": paper_href,
     "verdict": verdict,
+    "chance": chance,
     "asset": lambda file: f"assets/{EXAMPLES}/{file}",
 }

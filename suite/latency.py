@@ -6,9 +6,20 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from suite.arrivals import PERCENTILE, upper_rank
+from suite.arrivals import PERCENTILE
+from suite.bounds import order_of_bound
+from suite.health import health
 from suite.record import BesideReference, Estimate, Footprint, Latency, Scenario, Server
-from suite.statistics import STRETCH, hierarchical_bootstrap, median_ms, over_launches, percentiles_ms, quad_log_ratios, speed_up
+from suite.statistics import (
+    STRETCH,
+    hierarchical_bootstrap,
+    median_ms,
+    over_launches,
+    percentile_bounds_ms,
+    percentiles_ms,
+    quad_log_ratios,
+    speed_up,
+)
 from suite.tokens import token_times
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -23,7 +34,7 @@ GOT = 0.6
 """Nor did one of several threads whose CPU time / wall time is less than this share of them."""
 
 
-def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | None = None, adaptive: bool = True) -> Latency:
+def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | None = None, adaptive: bool = False) -> Latency:
     """The latency from `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and `component:<side>:<name>`, shape (launches,
     calls), all in nanoseconds; of tokens see `suite.tokens`, of the rest the jobs of the worker that write it.
 
@@ -32,7 +43,7 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
     interval was narrow.
     """
     old, new, stretch = columns["baseline_ns"], columns["compressed_ns"], STRETCH if adaptive else 1.0
-    busy = tuple(columns["cpu_wall"].tolist()) if "cpu_wall" in columns else busy
+    busy = tuple(columns["host:cpu_wall"][:, 0].tolist()) if "host:cpu_wall" in columns else busy
     ratio = speed_up(old, new, stretch)
     return Latency(
         launches=len(new),
@@ -43,6 +54,8 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
         baseline_median_ms=median_ms(old, stretch),
         percentiles_ms=percentiles_ms(new),
         baseline_percentiles_ms=percentiles_ms(old),
+        percentile_bounds_ms=percentile_bounds_ms(new),
+        baseline_percentile_bounds_ms=percentile_bounds_ms(old),
         component_median_ms=_components(columns, "compressed"),
         baseline_component_median_ms=_components(columns, "baseline"),
         cpu_wall=busy,
@@ -50,11 +63,11 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
         tokens=token_times(columns),
         reference=_beside(columns, reference, stretch) if reference else None,
         stretch=stretch,
-        run_delay=_largest(columns.get("run_delay")),
         checked_answers=int(columns["checked"].sum()) if "checked" in columns else None,
         repeat_ratio=_repeat_ratio(columns.get("repeat_ns")),
         footprint=_footprint(columns, "compressed"),
         baseline_footprint=_footprint(columns, "baseline"),
+        health=health(columns),
     )
 
 
@@ -64,9 +77,9 @@ def width(ratio: Estimate) -> float:
 
 
 def scenario(columns: Columns, batch: int, threads: int) -> Scenario:
-    """From `baseline_ns` and `compressed_ns`, (launches, quads, calls), calls of `batch` requests; `cpu_wall`, `run_delay`, `deviation`."""
+    """From `baseline_ns`, `compressed_ns`, (launches, quads, calls), calls of `batch` requests; `deviation` and what `suite.watch` saw."""
     old, new = columns["baseline_ns"], columns["compressed_ns"]
-    got, waited = columns["cpu_wall"], _largest(columns["run_delay"])
+    got, waited = columns["host:cpu_wall"][:, 0], _largest(columns["host:waiting"])
     found = Scenario(batch, threads, None, cpu_wall=tuple(got.tolist()), run_delay=waited, deviation=float(columns["deviation"].max()))
     if waited is not None and waited > WAITED:
         return replace(found, refused=f"its threads waited for a core for {waited:.0%} of their time")
@@ -85,8 +98,7 @@ def server(columns: Columns, bound_ms: float) -> Server:
         side = "the artifact" if new.min() <= 0 else "the uncompressed model"
         return Server(bound_ms, requests, f"{side} kept the bound at no rate that was tried")
     mine, theirs = (np.log(rate)[:, None] for rate in (new, old))
-    rank = upper_rank(requests, PERCENTILE)
-    p99_ms = float(served[:, rank - 1].max()) / 1e6 if rank else None
+    p99_ms = float(served[:, order_of_bound(requests, PERCENTILE) - 1].max()) / 1e6
     return Server(bound_ms, requests, None, over_launches(mine), over_launches(theirs), over_launches(mine - theirs), p99_ms)
 
 

@@ -13,6 +13,7 @@ from suite.errors import CellFailed
 from suite.glue import Glue
 from suite.loading import SIDES, Array, Arrays, Call, Run
 from suite.protocol import Job, Progress
+from suite.watch import Watch
 
 TOLERANCE = 1e-3
 CHECKED = 8
@@ -28,7 +29,8 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
 
     Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see
     `timing.token_block`. With a reference target in the job also `reference_ns`, its times for the uncompressed model, and
-    `beside_reference_ns`, those of the artifact between them. `repeat_ns`: see `_probe`. Raises CellFailed.
+    `beside_reference_ns`, those of the artifact between them. `repeat_ns`: see `_probe`. What `suite.watch` saw:
+    of the timed loop of both sides, and of all after it. Raises CellFailed.
     """
     loading.stay_on_one_core(int(job["threads"]))
     glue, inputs = loading.glue(job), arrays.load(job["inputs"])
@@ -41,13 +43,15 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     calls = int(job.get("calls", 0)) or timing.block_length(float(job["seconds"]), baseline, compressed)
     gc.collect()
     gc.disable()
-    busy, clocks, begin = timing.Busy(), Clocks(), job["launch"] * size // 16
+    watch, clocks, begin = Watch(), Clocks(), job["launch"] * size // 16
     moved = partial(_moved, begin)
+    watch.look()
     times = timing.abba(
         partial(timing.block, moved(baseline)), partial(timing.block, moved(compressed), keep=outputs.keeper(begin)),
         calls, int(job.get("quads", 0)), float(job["seconds"]),
     )  # fmt: skip
-    found |= busy.columns() | {"baseline_ns": times[0], "compressed_ns": times[1], "checked": outputs.check_kept()}
+    watch.look()
+    found |= {"baseline_ns": times[0], "compressed_ns": times[1], "checked": outputs.check_kept()}
     clocks.check(np.concatenate(times, axis=None))
     progress(1, 2, "measuring")
     found |= _beside(job, glue, inputs, compressed, (calls, len(times[0])))
@@ -55,6 +59,8 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     for side in SIDES:
         found |= {f"{kind}:{side}:{name}": array for (kind, name), array in components(glue, inputs, runs[side]).items()}
     outputs.ask(runs["compressed"], CHECKED)
+    watch.look()
+    found |= watch.columns()
     arrays.save(job["out"], found)
     return {"calls": calls, "quads": len(times[0])}
 

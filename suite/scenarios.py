@@ -14,6 +14,7 @@ from suite.glue import Glue
 from suite.loading import SIDES, Arrays, Run
 from suite.plugins import model_part
 from suite.protocol import Job, Progress
+from suite.watch import Watch
 
 Group = list[tuple[str, Arrays]]
 """The component calls that answer some requests together, in their order."""
@@ -42,8 +43,8 @@ GROUPS = 4
 
 def scenario(job: Job, progress: Progress) -> dict[str, Any]:
     """Wall times of groups of `job["batch"]` requests on `job["threads"]` threads into `job["out"]`: `baseline_ns`, `compressed_ns`, int64
-    (quads, calls); `cpu_wall` and `run_delay`; `deviation`, float64 (): the largest difference of an output from that of the same call
-    alone, as a share of the largest number in it.
+    (quads, calls); what `suite.watch` saw meanwhile; `deviation`, float64 (): the largest difference of an output from that of the same
+    call alone, as a share of the largest number in it.
 
     A group is the component calls of its requests, stacked along the axis "batch": the first calls together, then the second ones, as
     far as each request has one. Raises NotApplicable where they cannot be stacked.
@@ -56,10 +57,12 @@ def scenario(job: Job, progress: Progress) -> dict[str, Any]:
     deviation = max(_deviation(runs["compressed"], stacked, singles) for stacked, singles in groups["compressed"])
     baseline, compressed = (_replay(runs[side], [stacked for stacked, _ in groups[side]]) for side in SIDES)
     calls = int(job.get("calls", 0)) or timing.block_length(float(job["seconds"]), baseline, compressed)
-    busy = timing.Busy()
+    watch = Watch()
+    watch.look()
     blocks = partial(timing.block, baseline), partial(timing.block, compressed)
     old, new = timing.abba(*blocks, calls, int(job.get("quads", 0)), float(job["seconds"]))
-    arrays.save(job["out"], {"baseline_ns": old, "compressed_ns": new, "deviation": np.array(deviation), **busy.columns()})
+    watch.look()
+    arrays.save(job["out"], {"baseline_ns": old, "compressed_ns": new, "deviation": np.array(deviation), **watch.columns()})
     return {"calls": calls, "quads": len(old)}
 
 

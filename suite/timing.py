@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ def block(call: Call, indices: range, dropped: int, keep: Keep = forget) -> list
         answer = call(index)
         times.append(now() - start)
         keep(index, answer)
+        del answer  # or the next call would have to find memory of its own
     return times[dropped:]
 
 
@@ -71,28 +71,3 @@ def block_length(seconds: float, *sides: Call) -> int:
     """Calls of a block: CALLS, or as many as let QUADS quads of both sides fit into a launch."""
     together = sum(np.median(block(side, range(5), 2)) for side in sides)
     return int(np.clip(seconds * 1e9 / (2 * QUADS * together) - DROPPED, FEWEST, CALLS))
-
-
-class Busy:
-    """How much of the processor a piece of work got, from when this is made: `cpu_wall`, CPU time of the process / wall time (of n threads
-    at most n), and `run_delay`, the share of the time for which its threads wanted a core that they spent waiting for one (Linux)."""
-
-    def __init__(self) -> None:
-        self.wall, self.cpu, self.delay = now(), time.process_time_ns(), _run_delay_ns()
-
-    def columns(self) -> dict[str, Array]:
-        """Both, float64 (); NaN where the platform does not tell."""
-        wall, cpu = now() - self.wall, time.process_time_ns() - self.cpu
-        delay = _run_delay_ns() - self.delay
-        return {"cpu_wall": np.array(cpu / wall), "run_delay": np.array(delay / (delay + cpu))}
-
-
-def _run_delay_ns() -> float:
-    """Nanoseconds that the threads of this process have waited on a run queue, the second number of Linux's schedstat."""
-    total = 0.0
-    try:
-        for path in Path("/proc/self/task").iterdir():
-            total += float((path / "schedstat").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return float("nan")
-    return total

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from suite import slices
-from suite.measure import summarize
+from suite.latency import summarize
 from suite.record import (
     Accuracy,
     Artifact,
@@ -194,6 +194,7 @@ def _columns(model: str, plan: Plan, items: int, shape: tuple[int, int, int], rn
     shares = {"vision": 0.7, "text": 0.26}
     return {
         metric: hits,
+        "probability": np.where(hits, 0.9, 0.4).astype(np.float16),
         "prediction": rng.integers(0, 900, items).astype(np.int16),
         "baseline_ns": baseline,
         "compressed_ns": compressed,

@@ -14,7 +14,7 @@ from site_store import PLANS, TARGET, Plan, build, cell, key, put
 
 from suite.devices import LOSS, device_boards, kernels
 from suite.figures import BesideReference
-from suite.measure import summarize as latency_of
+from suite.latency import summarize as latency_of
 from suite.pages import BoardView, Cards
 from suite.record import Estimate
 from suite.summarize import summarize
