@@ -134,6 +134,11 @@ class Kernels:
         """Those whose accuracy surely differs."""
         return tuple(shift for shift in self.shifts if shift.verdict != "tie")
 
+    @property
+    def counted(self) -> bool:
+        """Whether instructions were counted, or at least tried to be: records before schema 5 say nothing of them."""
+        return any(shift.row.record.instructions is not None for shift in self.shifts)
+
 
 def kernels(views: Iterable[BoardView], cards: Cards, columns: Columns) -> tuple[Kernels, ...]:
     """Each emulated target beside the reference target that was measured on the same host, model by model."""

@@ -30,6 +30,9 @@ def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
     facts |= {name: getattr(row.flips, name) if row.flips else None for name in ("lost", "gained", "agreement")}
     facts |= _paired(row.paired)
     facts |= {name: figures.get(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters", "bits_per_parameter")}
+    facts |= {name: figures.get(name) for name in ("macs", "nonzero_macs", "bit_operations")}
+    facts |= {"bit_operations_ratio": row.bit_operations_ratio}
+    facts |= {name: figures.get(name) for name in ("instructions", "instruction_ratio")}
     facts |= {"size_ratio": row.size_ratio, **_estimate("speed_up", row.speed_up), "speed_verdict": row.speed_verdict}
     facts |= _estimate("latency_ms", record.latency.median_ms if record.latency else None)
     bounds = record.latency.percentile_bounds_ms if record.latency else {}

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from suite import __version__, environment
+from suite import __version__, environment, instructions
 from suite.contracts import TargetCard
 from suite.errors import CellFailed
 from suite.evaluate import Bundle, evaluate
@@ -148,9 +148,12 @@ class Bench:
         bundle = self.compress(room, baseline, facts)
         evaluation = evaluate(self.workspace, self.planned, card, target, bundle, test, room, self.progress)
         facts["accuracy"] = evaluation.accuracy
-        if cell.component or not target.ranks_latency:
+        if cell.component:
             return evaluation.columns
         files = {component.name: str(baseline / f"{component.name}.onnx") for component in card.components}
+        if not target.ranks_latency:
+            facts["instructions"] = instructions.count(self.workspace, self.planned, target, files, bundle, test, room, self.progress)
+            return evaluation.columns
         facts["latency"], times = measure(
             self.workspace, self.planned, self._targets(target), files, bundle, test, evaluation.references, self.progress
         )
@@ -213,4 +216,5 @@ class Bench:
             accuracy=facts.get("accuracy"),
             latency=facts.get("latency"),
             cost=facts.get("cost"),
+            instructions=facts.get("instructions"),
         )

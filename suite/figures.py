@@ -192,6 +192,39 @@ class Latency(Immutable, frozen=True):
     energy: Energy | None = None
 
 
+class InstructionCounts(Immutable, frozen=True):
+    """Instructions that an emulated processor executes for one request, glue included: counts, and no measure of time.
+
+    artifact, baseline: class -> the count of each of the same requests, in their order; `all` is every instruction, the others are those
+    that multiply and add vectors, named as `suite.counting` says. Empty, with the reason, where nothing could be counted.
+    """
+
+    artifact: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    baseline: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.reason is None) != ("all" in self.artifact and "all" in self.baseline):
+            raise ValueError("instructions are counted on both sides, or there is a reason why not")
+        if any(count < 0 for side in (self.artifact, self.baseline) for counts in side.values() for count in counts):
+            raise ValueError("a count of instructions is not negative")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those that there are, all of them together first."""
+        return tuple(sorted({*self.artifact, *self.baseline}, key=lambda name: (name != "all", name)))
+
+    def per_request(self, side: Literal["artifact", "baseline"], name: str = "all") -> float:
+        """The mean over the requests; 0 for a class that does not occur."""
+        counts: tuple[int, ...] = getattr(self, side).get(name, ())
+        return sum(counts) / len(counts) if counts else 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        """The baseline's instructions / the artifact's, over all requests."""
+        return None if self.reason else self.per_request("baseline") / self.per_request("artifact")
+
+
 class Cost(Immutable, frozen=True):
     """What compressing took. items: calibration items used. training_*: steps of training, and the labelled items that they saw."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays, loading, timing
+from suite import arrays, loading, meters, timing
 from suite.clock import Clocks
 from suite.errors import CellFailed
 from suite.glue import Glue
@@ -30,43 +30,47 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see
     `timing.token_block`. With a reference target in the job also `reference_ns`, its times for the uncompressed model, and
     `beside_reference_ns`, those of the artifact between them. `repeat_ns`: see `_probe`. What `suite.watch` saw:
-    of the timed loop of both sides, and of all after it. Raises CellFailed.
+    of the timed loop of both sides, and of all after it. What `suite.meters` counted. Raises CellFailed.
     """
     loading.stay_on_one_core(int(job["threads"]))
     glue, inputs = loading.glue(job), arrays.load(job["inputs"])
-    size, order = glue.size(inputs), SIDES if job["launch"] % 2 else SIDES[::-1]
+    order = SIDES if job["launch"] % 2 else SIDES[::-1]
     runs = {side: loading.run(job, side) for side in order}
-    baseline, compressed = (loading.call(glue.module.request, size, inputs, runs[side]) for side in SIDES)
-    found = {"repeat_ns": _probe(compressed, size)}
-    outputs = Outputs(job, glue, inputs)
+    baseline, compressed = (loading.call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
+    found = {"repeat_ns": _probe(compressed, glue.size(inputs))}
+    outputs, watch = Outputs(job, glue, inputs), Watch()
     outputs.ask(runs["compressed"], CHECKED)
-    calls = int(job.get("calls", 0)) or timing.block_length(float(job["seconds"]), baseline, compressed)
     gc.collect()
     gc.disable()
-    watch, clocks, begin = Watch(), Clocks(), job["launch"] * size // 16
-    moved = partial(_moved, begin)
-    watch.look()
-    times = timing.abba(
-        partial(timing.block, moved(baseline)), partial(timing.block, moved(compressed), keep=outputs.keeper(begin)),
-        calls, int(job.get("quads", 0)), float(job["seconds"]),
-    )  # fmt: skip
-    watch.look()
-    found |= {"baseline_ns": times[0], "compressed_ns": times[1], "checked": outputs.check_kept()}
-    clocks.check(np.concatenate(times, axis=None))
+    found |= _turns(job, baseline, compressed, outputs, watch)
+    quads, calls = found["baseline_ns"].shape[0], found["baseline_ns"].shape[1] // 2
     progress(1, 2, "measuring")
-    found |= _beside(job, glue, inputs, compressed, (calls, len(times[0])))
-    found |= _tokens(glue, inputs, runs, calls)
+    found |= _beside(job, glue, inputs, compressed, (calls, quads)) | _tokens(glue, inputs, runs, calls)
     for side in SIDES:
         found |= {f"{kind}:{side}:{name}": array for (kind, name), array in components(glue, inputs, runs[side]).items()}
+    energy = meters.measure(baseline, compressed, float(job["seconds"]))
     outputs.ask(runs["compressed"], CHECKED)
     watch.look()
-    found |= watch.columns()
-    arrays.save(job["out"], found)
-    return {"calls": calls, "quads": len(times[0])}
+    arrays.save(job["out"], found | {**watch.columns(), **energy.columns})
+    return {"calls": calls, "quads": quads, "energy": {"source": energy.source, "reason": energy.reason}}
+
+
+def _turns(job: Job, baseline: Call, compressed: Call, outputs: "Outputs", watch: Watch) -> dict[str, Array]:
+    """The timed loop. Each launch begins at another item."""
+    seconds, begin = float(job["seconds"]), job["launch"] * outputs.size // 16
+    calls = int(job.get("calls", 0)) or timing.block_length(seconds, baseline, compressed)
+    old = partial(timing.block, _moved(begin, baseline))
+    new = partial(timing.block, _moved(begin, compressed), keep=outputs.keeper(begin))
+    watch.look()
+    clocks = Clocks()
+    times = timing.abba(old, new, calls, int(job.get("quads", 0)), seconds)
+    clocks.check(np.concatenate(times, axis=None))
+    watch.look()
+    return {"baseline_ns": times[0], "compressed_ns": times[1], "checked": outputs.check_kept()}
 
 
 def _moved(begin: int, call: Call) -> Call:
-    """The same call for other items: each launch begins at another one."""
+    """The same call for the items from another one on."""
     return lambda index: call(begin + index)
 
 

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from suite import arrays, facts, latency
 from suite.contracts import TargetCard
+from suite.energy import energy
 from suite.errors import CellFailed
 from suite.evaluate import Bundle
 from suite.loading import SIDES
@@ -69,6 +70,8 @@ class Session:
     references: Path
     progress: Progress
     effort: Effort = field(init=False)
+    energy: dict[str, str | None] = field(default_factory=dict)
+    """Which counter of energy was read, or why there is none: the same in every launch."""
 
     def __post_init__(self) -> None:
         self.effort = EFFORT[self.planned.cell.tier]
@@ -113,6 +116,7 @@ def measure(
         columns |= {f"footprint:{side}:{name}": array for name, array in found.items()}
     reference = targets.reference.name if targets.reference else None
     summary = latency.summarize(columns, (), reference, session.effort.adaptive)
+    joules = energy(columns, **session.energy)
     scenarios: dict[str, Scenario] = {}
     for name in (name for name in planned.cell.scenarios if name in LOADS):
         scenarios[name], found = _load(session, name)
@@ -121,7 +125,7 @@ def measure(
     if SERVER in planned.cell.scenarios:
         served, found = _server(session, SERVER_BOUND * summary.baseline_median_ms.value)
         columns |= {f"{SERVER}/{key}": array for key, array in found.items()}
-    whole = structs.replace(summary, scenarios=scenarios, server=served)
+    whole = structs.replace(summary, scenarios=scenarios, server=served, energy=joules)
     return whole, {name: _small(array) for name, array in columns.items()}
 
 
@@ -135,6 +139,7 @@ def _paired(session: Session) -> Iterator[Columns]:
         session.progress(launch, session.effort.most, "measuring")
         result, columns = session.launch("measure", launch=launch, **rest)
         rest |= {name: result[name] for name in ("calls", "quads")}
+        session.energy = result["energy"]
         found.append(columns)
         yield columns
         if len(found) >= session.effort.fewest and _is_precise(found):
@@ -177,7 +182,8 @@ def _cores(session: Session) -> int:
 
 
 def _stacked(found: list[Columns]) -> Columns:
-    return {name: np.stack([columns[name] for columns in found]) for name in found[0]}
+    """Those that every launch has: one may have had no counter of energy."""
+    return {name: np.stack([columns[name] for columns in found]) for name in found[0] if all(name in columns for columns in found)}
 
 
 def _small(array: Array) -> Array:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from suite.loading import SIDES
 from suite.timing import DROPPED
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -21,7 +22,6 @@ Call = Callable[[int], object]
 POWERCAP = Path("/sys/class/powercap")
 BLOCK_S = 0.2
 """A block lasts at least so long: counters are renewed every millisecond (RAPL) to some tens of them (NVML)."""
-SIDES = ("baseline", "compressed")
 
 now = time.perf_counter_ns
 

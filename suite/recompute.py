@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import structs
 
 from suite import latency as latencies
+from suite.energy import energy
 from suite.record import Estimate, Latency, Record
 from suite.slices import PREFIX
 from suite.statistics import share
@@ -59,7 +60,8 @@ def _latency(published: Latency, columns: Mapping[str, Array]) -> Latency:
     served = published.server
     if served is not None and (found := _within(columns, "server")):
         served = latencies.server(found, served.bound_ms)
-    return structs.replace(again, scenarios=scenarios, server=served)
+    joules = published.energy and energy(columns, published.energy.source, published.energy.reason)
+    return structs.replace(again, scenarios=scenarios, server=served, energy=joules)
 
 
 def _within(columns: Mapping[str, Array], name: str) -> dict[str, Array]:

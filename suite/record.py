@@ -17,18 +17,20 @@ from suite.figures import (
     Footprint,
     Health,
     Immutable,
+    InstructionCounts,
     Latency,
     Scenario,
     Server,
     Streaming,
     TokenTimes,
 )  # fmt: skip
+from suite.machine import Environment
 from suite.metrics import find
 
 __all__ = [
     "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Energy", "Environment", "Estimate",
-    "Footprint", "Health", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Scenario", "Server", "Status", "Streaming",
-    "TokenTimes", "decode", "encode",
+    "Footprint", "Health", "InstructionCounts", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Scenario", "Server",
+    "Status", "Streaming", "TokenTimes", "decode", "encode",
 ]  # fmt: skip
 
 SCHEMA = 5
@@ -47,13 +49,6 @@ Status = Literal[
     "invalid_output",
 ]
 STATUSES: tuple[str, ...] = Status.__args__  # type: ignore[attr-defined]
-
-
-KERNEL_FLAGS = (
-    "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
-    "asimddp", "asimdhp", "i8mm", "bf16", "sve",
-)  # fmt: skip
-"""Flags that decide which kernels a runtime takes, and so its answers and its times."""
 
 
 class RecipeStep(Immutable, frozen=True):
@@ -102,53 +97,6 @@ class Provenance(Immutable, frozen=True):
     command: str
 
 
-class Environment(Immutable, frozen=True):
-    """The machine and the libraries. None is a fact that this platform does not give.
-
-    level: of the microarchitecture, as x86-64-v4 or armv8.2-a. caches: bytes of L1d, L2 and L3. cpu_quota: cores' worth of time that the
-    container may use; it and the memory limit are None without a container that has one. These and what follows are there since schema 5.
-    """
-
-    system: str
-    kernel: str
-    machine: str
-    cpu: str
-    cpu_flags: tuple[str, ...]
-    cores: int
-    memory_bytes: int
-    governor: str | None
-    hypervisor: bool | None
-    load_before: float | None
-    load_after: float | None
-    python: str
-    libraries: dict[str, str]
-    level: str | None = None
-    caches: dict[str, int] | None = None
-    cpu_quota: float | None = None
-    memory_limit_bytes: int | None = None
-    turbo: bool | None = None
-    smt: bool | None = None
-
-    @property
-    def host(self) -> str:
-        """What two records must share for their absolute times to be comparable."""
-        return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
-
-    def other_kernels(self, other: "Environment") -> tuple[str, object, object] | None:
-        """The first thing that makes two machines of one name run other kernels, and what it is in each; None if nothing is known to.
-
-        Virtual machines often hide what their processor is, so that its name does not tell. What is not known of either decides nothing.
-        """
-        if self.level and other.level and self.level != other.level:
-            return "microarchitecture level", self.level, other.level
-        if self.cpu_flags and other.cpu_flags:
-            for flag in KERNEL_FLAGS:
-                mine, theirs = ("there" if flag in side.cpu_flags else "not there" for side in (self, other))
-                if mine != theirs:
-                    return f"instruction set {flag}", mine, theirs
-        return None
-
-
 class ClaimCheck(Immutable, frozen=True):
     """What the card claims beside what the artifact shows."""
 
@@ -160,7 +108,9 @@ class ClaimCheck(Immutable, frozen=True):
 
 class Part(Immutable, frozen=True):
     """One component's file. cache: dtype of each cache input that is kept in another than the card's; cache_bytes_per_token: what one more
-    position costs in all caches together."""
+    position costs in all caches together. macs, nonzero_macs, bit_operations: multiply-accumulates of the first call of a request, those by
+    a weight that is not zero, and the sum of them x bits of the weights x bits of the activations (see `suite.operations`; since schema 5).
+    None where an operator is not understood, which `uncounted` names, and where they were not asked for."""
 
     file: str
     sha256: str
@@ -172,6 +122,10 @@ class Part(Immutable, frozen=True):
     parameters_by_type: dict[str, int]
     cache: dict[str, str] = msgspec.field(default_factory=dict)
     cache_bytes_per_token: int = 0
+    macs: int | None = None
+    nonzero_macs: int | None = None
+    bit_operations: int | None = None
+    uncounted: tuple[str, ...] = ()
 
 
 class Artifact(Immutable, frozen=True):
@@ -188,6 +142,12 @@ class Artifact(Immutable, frozen=True):
     def total(self, name: Literal["bytes", "zstd_bytes", "parameters", "nonzero_parameters"]) -> int:
         """The sum of one figure over the components."""
         return sum(getattr(part, name) for part in self.parts.values())
+
+    def operations(self, name: Literal["macs", "nonzero_macs", "bit_operations"]) -> int | None:
+        """The sum over the components, each called once; None unless all of them were counted."""
+        counts: list[int | None] = [getattr(part, name) for part in self.parts.values()]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     @property
     def bits_per_parameter(self) -> float:
@@ -211,6 +171,7 @@ class Record(Immutable, frozen=True, kw_only=True):
     latency: Latency | None = None
     cost: Cost | None = None
     columns_sha256: str | None = None
+    instructions: InstructionCounts | None = None
 
     def __post_init__(self) -> None:
         if self.status == "ok" and None in (self.artifact, self.accuracy):
@@ -229,8 +190,13 @@ class Record(Immutable, frozen=True, kw_only=True):
         if self.artifact is not None:
             found |= {name: self.artifact.total(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters")}
             found["bits_per_parameter"] = self.artifact.bits_per_parameter
+            counted = {name: self.artifact.operations(name) for name in ("macs", "nonzero_macs", "bit_operations")}
+            found |= {name: count for name, count in counted.items() if count is not None}
         if self.latency is not None:
             found |= {"speed_up": self.latency.speed_up.value, "latency_ms": self.latency.median_ms.value}
+        if self.instructions is not None and self.instructions.ratio is not None:
+            found["instructions"] = self.instructions.per_request("artifact")
+            found["instruction_ratio"] = self.instructions.ratio
         if self.cost is not None:
             found |= {"compress_s": self.cost.seconds, "compress_peak_bytes": self.cost.peak_bytes}
         return found

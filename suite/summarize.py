@@ -43,9 +43,9 @@ class Row:
     """One record beside its baseline.
 
     difference: accuracy minus the baseline's on the same items, and `paired` what else is said of the two. size_ratio: baseline bytes /
-    bytes. rank, speed_rank: 1 + the rows of the board that surely answer better, or are surely faster, corrected for how many there are
-    (`suite.ranks`); those of rank 1 may be the best. ties: its tie groups, a letter each (`suite.letters`). incomparable: why there is
-    no difference, naming what differs.
+    bytes, and so for bit-operations. rank, speed_rank: 1 + the rows of the board that surely answer better, or are surely faster,
+    corrected for how many there are (`suite.ranks`); those of rank 1 may be the best. ties: its tie groups, a letter each
+    (`suite.letters`). incomparable: why there is no difference, naming what differs.
     """
 
     record: Record
@@ -54,6 +54,7 @@ class Row:
     paired: Paired | None = None
     flips: Flips | None = None
     size_ratio: float | None = None
+    bit_operations_ratio: float | None = None
     rank: int | None = None
     speed_rank: int | None = None
     ties: str | None = None
@@ -193,9 +194,15 @@ def _row(record: Record, metric: str, baseline: Record | None, old: Mapping[str,
         return replace(row, incomparable=reason)
     mine = columns(record)
     beside = paired(mine, old, metric, baseline.accuracy.metrics)
-    ratio = baseline.figures()["bytes"] / record.figures()["bytes"]
-    gap = difference(mine[metric], old[metric])
-    return replace(row, difference=gap, paired=beside, flips=_flips(mine[metric], old[metric]), size_ratio=ratio)
+    size, fewer = (_ratio(name, baseline, record) for name in ("bytes", "bit_operations"))
+    gap, flips = difference(mine[metric], old[metric]), _flips(mine[metric], old[metric])
+    return replace(row, difference=gap, paired=beside, flips=flips, size_ratio=size, bit_operations_ratio=fewer)
+
+
+def _ratio(name: str, baseline: Record, record: Record) -> float | None:
+    """A figure of the baseline / that of the record; None where one of them is not known, or zero."""
+    old, new = (one.figures().get(name) for one in (baseline, record))
+    return old / new if old and new else None
 
 
 def _flips(mine: Array, old: Array) -> Flips | None:

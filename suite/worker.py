@@ -13,6 +13,7 @@ import numpy as np
 
 from suite import arrays, loading
 from suite.arrivals import server
+from suite.counting import count
 from suite.errors import CellFailed
 from suite.footprint import footprint
 from suite.launch import measure
@@ -73,5 +74,5 @@ def _finite(run: Run) -> Run:
 
 
 if __name__ == "__main__":
-    jobs = (evaluate, measure, footprint, scenario, server, answer, imports)
+    jobs = (evaluate, measure, footprint, scenario, server, count, answer, imports)
     serve({job.__name__: job for job in jobs}, "invalid_output")
