@@ -82,6 +82,9 @@ def ready(
     model: str, method: str = BASE, target: str = "x86_cpu_ort", tier: str = "quick", plugins: tuple[Path, ...] = ()
 ) -> Iterator[Session]:
     """The session of a cell, in a folder of its own under `.squeezemark`, where exports and test sets are found again."""
+    if not hasattr(os, "sched_setaffinity"):
+        print("Only Linux keeps a process on one core: nothing is measured here.")
+        sys.exit(0)
     chosen = {"models": (model,), "methods": (method,), "targets": (target,), "tier": tier, "scenarios": ("none",)}
     settings, paths = config.load(None, chosen), registry.extend(plugins, [])
     found = registry.discover([])

@@ -12,6 +12,7 @@ from suite.contracts import TargetCard
 from suite.errors import UsageError
 from suite.execute import Bench, Shelf
 from suite.executors import local
+from suite.latency import BUSY
 from suite.plan import PlannedCell
 from suite.protocol import Progress
 from suite.registry import Registry
@@ -48,6 +49,11 @@ class Crosscheck:
     agreements: tuple[Agreement, ...]
     ours_cpu_wall: float
     loadgen_cpu_wall: float
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the process lacked its core, so that neither figure is that of the artifact alone."""
+        return min(self.ours_cpu_wall, self.loadgen_cpu_wall) < BUSY
 
     @property
     def holds(self) -> bool:

@@ -56,8 +56,8 @@ def abba(baseline: Block, compressed: Block, calls: int, quads: int, seconds: fl
     """ABBA blocks: `quads` of them, or (0) as many as fit into `seconds`, at least 3. Both sides answer the same requests."""
     old: list[list[Any]] = []
     new: list[list[Any]] = []
-    end = now() + int(seconds * 1e9)
-    while len(old) < (quads or QUADS) or (not quads and now() < end):
+    end = time.monotonic_ns() + int(seconds * 1e9)  # not the clock that times: one that jumps back would not let it end
+    while len(old) < (quads or QUADS) or (not quads and time.monotonic_ns() < end):
         first = range(len(old) * (calls + DROPPED), (len(old) + 1) * (calls + DROPPED))
         second = range(first.stop, first.stop + calls + DROPPED)
         a, b = baseline(first, DROPPED), compressed(first, DROPPED)

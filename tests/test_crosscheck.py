@@ -14,8 +14,8 @@ TARGET = registry.discover().targets["x86_cpu_ort"]
 MISSING = importlib.util.find_spec("mlperf_loadgen") is None
 
 
-def _result(ours, loadgen):
-    return {"calls": 64, "ours_ns": ours, "loadgen_ns": loadgen, "ours_cpu_wall": [1.0] * len(ours), "loadgen_cpu_wall": [0.9] * len(ours)}
+def _result(ours, loadgen, busy=0.95):
+    return {"calls": 64, "ours_ns": ours, "loadgen_ns": loadgen, "ours_cpu_wall": [1.0] * len(ours), "loadgen_cpu_wall": [busy] * len(ours)}
 
 
 def test_the_difference_is_that_of_the_quads():
@@ -26,7 +26,8 @@ def test_the_difference_is_that_of_the_quads():
     assert [row.ours_ms for row in found.agreements] == [2.0, 4.0]
     assert [row.holds for row in found.agreements] == [True, False]
     assert not found.holds
-    assert (found.calls, found.blocks, found.ours_cpu_wall, found.loadgen_cpu_wall) == (64, 6, 1.0, 0.9)
+    assert (found.calls, found.blocks, found.ours_cpu_wall, found.loadgen_cpu_wall) == (64, 6, 1.0, 0.95)
+    assert not found.disturbed
 
 
 def test_one_disturbed_quad_does_not_decide():
@@ -34,6 +35,10 @@ def test_one_disturbed_quad_does_not_decide():
     found = crosscheck.summarize(_result(ours, [*ours[:5], [9e6, 9e6]]))
     assert found.holds
     assert found.agreements[0].difference == pytest.approx(0)
+
+
+def test_a_process_without_its_core_is_said_to_be_disturbed():
+    assert crosscheck.summarize(_result([[1e6, 1e6]] * 6, [[1e6, 1e6]] * 6, busy=0.5)).disturbed
 
 
 @pytest.mark.parametrize("share", [-0.03, 0.03])

@@ -53,6 +53,7 @@ FAULTS = {
         "otherwise than the accuracy run did",
     ),
     "clock an hour on": (f"    if calls == {LATER}: timing.now = lambda: honest() + 3600 * 10**9", "invalid_output", "a clock jumped"),
+    "clock an hour back": (f"    if calls == {LATER}: timing.now = lambda: honest() - 3600 * 10**9", "invalid_output", "a clock jumped"),
     "clock back": (f"    if calls == {LATER}: timing.now = lambda: honest() - 50_000_000", "invalid_output", "clock"),
     "clock stops": (
         f"    if calls == {LATER}:\n        then = honest()\n        timing.now = lambda: then + (honest() - then) // 2",

@@ -109,7 +109,7 @@ def crosscheck(
 def _as_object(title: str, found: "Crosscheck") -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {"name": title, "holds": found.holds, **asdict(found)}
+    return {"name": title, "holds": found.holds, "disturbed": found.disturbed, **asdict(found)}
 
 
 def _side_by_side(title: str, found: "Crosscheck") -> str:
@@ -122,7 +122,10 @@ def _side_by_side(title: str, found: "Crosscheck") -> str:
     for row in found.agreements:
         words = f"{'within' if row.holds else 'beyond'} {AGREEMENT:.0%}"
         lines.append(f"{row.percentile:10}{row.ours_ms:9.3f} ms{row.loadgen_ms:9.3f} ms{row.difference:+12.2%}  {words}")
-    return "\n".join([*lines, f"{'cpu/wall':10}{found.ours_cpu_wall:12.2f}{found.loadgen_cpu_wall:12.2f}"])
+    lines.append(f"{'cpu/wall':10}{found.ours_cpu_wall:12.2f}{found.loadgen_cpu_wall:12.2f}")
+    if found.disturbed:
+        lines.append("It did not get its core: something else runs on this machine, and what is said of the agreement may be said of that.")
+    return "\n".join(lines)
 
 
 def _execute(config: "Config", registry: "Registry", paths: dict[str, list[str]]) -> "list[Record]":
