@@ -15,7 +15,7 @@ from sessions import NOMINAL, Array, Session, neighbour, one_after_the_other, re
 
 from suite.measure import EFFORT
 from suite.record import Estimate
-from suite.statistics import STRETCH, over_launches, quad_log_ratios
+from suite.statistics import STRETCH, over_launches, quad_log_ratios, undisturbed
 
 MOST = 0.01
 SIMULATED = 2000
@@ -28,7 +28,7 @@ def repeat(session: Session, seconds: float, busy: bool) -> tuple[Estimate, Arra
         latency, columns = session.measure()
         with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
             naive = fresh.submit(one_after_the_other, session.job(seconds), seconds).result()
-    return latency.speed_up, quad_log_ratios(columns["baseline_ns"], columns["compressed_ns"]), naive
+    return latency.speed_up, quad_log_ratios(*undisturbed(columns)), naive
 
 
 def simulate(runs: list[Array], truth: float, stretch: float = 1.0, seed: int = 0) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from suite.execute import Bench, Shelf
 from suite.plan import PlannedCell, plan
 from suite.protocol import Job
 from suite.record import Estimate, Latency
-from suite.statistics import speed_up
+from suite.statistics import speed_up, undisturbed
 from suite.store import Store
 from suite.workspace import TestSplit, Workspace
 
@@ -65,7 +65,7 @@ class Session:
         """The ratio alone, from as many fresh launches of the worker; of what `squeezemark run` measures it is the first part."""
         session = measure.Session(self.workspace, self.planned, self.targets, self.baseline, self.bundle, self.test, self.references, quiet)
         columns = session.launches(launches, "measure", references=str(self.references), seconds=seconds)
-        return speed_up(columns["baseline_ns"], columns["compressed_ns"])
+        return speed_up(*undisturbed(columns))
 
     def job(self, seconds: float) -> Job:
         """The job of one launch of its worker, as that function makes it."""

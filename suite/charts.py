@@ -148,11 +148,12 @@ def _step(row: Row, y: float, joined: bool, axis: Axis) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One launch of the worker: the speed-ups of its ABBA quads as a path of dots, and the position of their median."""
+    """One launch of the worker: the speed-ups of its ABBA quads as a path of dots, and the position of their median; None of a launch that did
+    not have its core, and was left out."""
 
     y: float
     quads: str
-    median: float
+    median: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,10 @@ class Strips:
 
 
 def strips(log_ratios: Array, estimate: Estimate) -> Strips:
-    """`log_ratios`: shape (launches, quads), log(baseline / artifact)."""
+    """`log_ratios`: shape (launches, quads), log(baseline / artifact); NaN is a quad that was left out."""
     ratios = np.exp(log_ratios)
     frame = Frame(343, 22 * len(ratios) + 40, left=62, right=14, top=8, bottom=32)
-    low, high = min(float(ratios.min()), estimate.low), max(float(ratios.max()), estimate.high)
+    low, high = min(float(np.nanmin(ratios)), estimate.low), max(float(np.nanmax(ratios)), estimate.high)
     room = 1 + max(0.01, 0.05 * (high / low - 1))
     axis = Axis(low / room, high * room, frame.left, frame.width - frame.right, log=True)
     launches = tuple(_launch(quads, frame.top + 22 * index + 11, axis) for index, quads in enumerate(ratios))
@@ -181,8 +182,9 @@ def strips(log_ratios: Array, estimate: Estimate) -> Strips:
 
 
 def _launch(quads: Array, y: float, axis: Axis) -> Launch:
-    dots = "".join(f"M{axis.at(float(quad))} {y}h0" for quad in quads)
-    return Launch(y, dots, axis.at(float(np.median(quads))))
+    known = quads[~np.isnan(quads)]
+    dots = "".join(f"M{axis.at(float(quad))} {y}h0" for quad in known)
+    return Launch(y, dots, axis.at(float(np.median(known))) if known.size else None)
 
 
 @dataclass(frozen=True, slots=True)

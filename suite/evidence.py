@@ -13,7 +13,7 @@ from suite.errors import BrokenRecord
 from suite.paired import score_columns
 from suite.record import Record
 from suite.slices import PREFIX
-from suite.statistics import quad_log_ratios
+from suite.statistics import quad_log_ratios, undisturbed
 from suite.store import Store
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -108,7 +108,7 @@ def _keep(record: Record, columns: Mapping[str, Array], known: dict[bytes, Array
     old, new = columns["baseline_ns"], columns["compressed_ns"]
     if old.ndim != 3 or new.shape != old.shape or not old.size or min(old.min(), new.min()) <= 0:
         raise ValueError("timings that are not (launches, quads, calls) of positive times")
-    drawn = strips(quad_log_ratios(old, new), record.latency.speed_up), histogram(old, new)
+    drawn = strips(quad_log_ratios(*undisturbed(columns)), record.latency.speed_up), histogram(old, new)
     return Samples(hits, scores, groups, *drawn)
 
 

@@ -161,7 +161,8 @@ class Latency(Immutable, frozen=True):
 
     Since schema 5: percentile_bounds_ms, what the same percentiles of a typical launch do not exceed, at a confidence of 0.99; stretch, by
     which the intervals over launches are wider than Student's, because launches were added until they were narrow;
-    checked_answers of the timed loops, compared with those of the accuracy
+    interrupted, the share of the timed calls during which the process lost its core, which medians and the speed-up leave out (percentiles
+    do not); checked_answers of the timed loops, compared with those of the accuracy
     run; repeat_ratio, the time of a request that is repeated at once / that of a new one; health and energy.
     """
 
@@ -182,6 +183,7 @@ class Latency(Immutable, frozen=True):
     percentile_bounds_ms: dict[str, float] = {}
     baseline_percentile_bounds_ms: dict[str, float] = {}
     stretch: float = 1.0
+    interrupted: float | None = None
     checked_answers: int | None = None
     repeat_ratio: float | None = None
     footprint: Footprint | None = None

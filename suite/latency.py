@@ -19,6 +19,7 @@ from suite.statistics import (
     percentiles_ms,
     quad_log_ratios,
     speed_up,
+    undisturbed,
 )
 from suite.tokens import token_times
 
@@ -43,15 +44,16 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
     interval was narrow.
     """
     old, new, stretch = columns["baseline_ns"], columns["compressed_ns"], STRETCH if adaptive else 1.0
+    quiet_old, quiet_new = undisturbed(columns)
     busy = tuple(columns["host:cpu_wall"][:, 0].tolist()) if "host:cpu_wall" in columns else busy
-    ratio = speed_up(old, new, stretch)
+    ratio = speed_up(quiet_old, quiet_new, stretch)
     return Latency(
         launches=len(new),
         samples=new.size,
         speed_up=ratio,
-        bootstrap=hierarchical_bootstrap(quad_log_ratios(old, new)),
-        median_ms=median_ms(new, stretch),
-        baseline_median_ms=median_ms(old, stretch),
+        bootstrap=hierarchical_bootstrap(quad_log_ratios(quiet_old, quiet_new)),
+        median_ms=median_ms(quiet_new, stretch),
+        baseline_median_ms=median_ms(quiet_old, stretch),
         percentiles_ms=percentiles_ms(new),
         baseline_percentiles_ms=percentiles_ms(old),
         percentile_bounds_ms=percentile_bounds_ms(new),
@@ -63,6 +65,7 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
         tokens=token_times(columns, stretch),
         reference=_beside(columns, reference, stretch) if reference else None,
         stretch=stretch,
+        interrupted=_interrupted(columns),
         checked_answers=int(columns["checked"].sum()) if "checked" in columns else None,
         repeat_ratio=_repeat_ratio(columns.get("repeat_ns")),
         footprint=_footprint(columns, "compressed"),
@@ -110,6 +113,11 @@ def _beside(columns: Columns, target: str, stretch: float) -> BesideReference:
 def _components(columns: Columns, side: str) -> dict[str, float]:
     prefix = f"component:{side}:"
     return {name.removeprefix(prefix): float(np.median(array)) / 1e6 for name, array in columns.items() if name.startswith(prefix)}
+
+
+def _interrupted(columns: Columns) -> float | None:
+    """The share of the timed calls that were."""
+    return float(np.mean([columns["baseline_cut"], columns["compressed_cut"]])) if "baseline_cut" in columns else None
 
 
 def _repeat_ratio(times: Array | None) -> float | None:

@@ -25,7 +25,8 @@ FROM_MEMORY = 0.5
 
 
 def measure(job: Job, progress: Progress) -> dict[str, Any]:
-    """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks).
+    """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks), and which of
+    these calls were interrupted: `baseline_cut` and `compressed_cut`, bool.
 
     Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see
     `timing.token_block`. With a reference target in the job also `reference_ns`, its times for the uncompressed model, and
@@ -59,14 +60,17 @@ def _turns(job: Job, baseline: Call, compressed: Call, outputs: "Outputs", watch
     """The timed loop. Each launch begins at another item."""
     seconds, begin = float(job["seconds"]), job["launch"] * outputs.size // 16
     calls = int(job.get("calls", 0)) or timing.block_length(seconds, baseline, compressed)
-    old = partial(timing.block, _moved(begin, baseline))
-    new = partial(timing.block, _moved(begin, compressed), keep=outputs.keeper(begin))
+    old = partial(timing.watched_block, _moved(begin, baseline))
+    new = partial(timing.watched_block, _moved(begin, compressed), keep=outputs.keeper(begin))
     watch.look()
     clocks = Clocks()
     times = timing.abba(old, new, calls, int(job.get("quads", 0)), seconds)
-    clocks.check(np.concatenate(times, axis=None))
+    clocks.check(np.concatenate(times)[..., 0].ravel())
     watch.look()
-    return {"baseline_ns": times[0], "compressed_ns": times[1], "checked": outputs.check_kept()}
+    found = {"checked": outputs.check_kept()}
+    for side, rows in zip(SIDES, times, strict=True):
+        found |= {f"{side}_ns": rows[..., 0], f"{side}_cut": timing.interrupted(rows[..., 0], rows[..., 1])}
+    return found
 
 
 def _moved(begin: int, call: Call) -> Call:

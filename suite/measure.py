@@ -18,7 +18,7 @@ from suite.plan import PlannedCell
 from suite.protocol import Progress
 from suite.record import Latency, Scenario, Server
 from suite.scenarios import LOADS, SERVER
-from suite.statistics import STRETCH, speed_up
+from suite.statistics import STRETCH, quad_log_ratios, speed_up, undisturbed
 from suite.workspace import TestSplit, Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -142,13 +142,15 @@ def _paired(session: Session) -> Iterator[Columns]:
         session.energy = result["energy"]
         found.append(columns)
         yield columns
-        if len(found) >= session.effort.fewest and _is_precise(found):
+        if len(found) >= session.effort.fewest and _is_precise(found, session.effort.fewest):
             return
 
 
-def _is_precise(found: list[Columns]) -> bool:
-    old, new = (np.stack([columns[name] for columns in found]) for name in ("baseline_ns", "compressed_ns"))
-    return latency.width(speed_up(old, new, STRETCH)) <= PRECISE
+def _is_precise(found: list[Columns], fewest: int) -> bool:
+    """Whether the interval is narrow, over enough launches that had their core."""
+    old, new = undisturbed(_stacked(found))
+    left = np.isfinite(quad_log_ratios(old, new)).any(-1).sum()
+    return bool(left >= fewest and latency.width(speed_up(old, new, STRETCH)) <= PRECISE)
 
 
 def _load(session: Session, name: str) -> tuple[Scenario, Columns]:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,12 @@ Z = 1.959963984540054
 
 NORMAL = 2000
 """Degrees of freedom from which Student's t is the normal distribution, to three digits of its quantile."""
+
+ENOUGH = 3
+"""Launches that must be left when those without a core are left out."""
+
+LEFT = 0.25
+"""The share of a quad's calls that must not have been interrupted, on either side, for it to count."""
 
 RESAMPLES = 2000
 SEED = 20261122
@@ -86,12 +92,41 @@ def paired_difference(compressed: Array, baseline: Array, z: float = Z) -> Estim
     return Estimate(difference, float(difference - np.sqrt(max(below, 0.0))), float(difference + np.sqrt(max(above, 0.0))))
 
 
-def quad_log_ratios(baseline_ns: Array, compressed_ns: Array) -> Array:
-    """log(median baseline time / median artifact time) of each ABBA quad.
+def undisturbed(columns: Mapping[str, Array]) -> tuple[Array, Array]:
+    """`baseline_ns` and `compressed_ns`, float64 (launches, quads, calls), with NaN for calls that were interrupted.
 
-    Both arguments have shape (launches, quads, calls): the timed calls of a quad's two blocks of that side.
+    `baseline_cut` and `compressed_cut`, bool of the same shape, say which were: their process did not have its core all the time, so
+    that they tell how long another one had it. The longer call of the two is interrupted more often, and the ratio of medians of all
+    calls would lean against it. A quad of which less than a quarter is left on a side is left out, all of it, and so is a launch of which
+    no quad is left. Where fewer than ENOUGH launches would be, all calls count: there is nothing better, and the host's grade says so.
+    Records before schema 5 do not say which calls were interrupted.
     """
-    return np.log(np.median(baseline_ns, axis=-1)) - np.log(np.median(compressed_ns, axis=-1))  # type: ignore[no-any-return]
+    sides = [columns[f"{side}_ns"].astype(np.float64) for side in ("baseline", "compressed")]
+    if "baseline_cut" not in columns:
+        return sides[0], sides[1]
+    kept = [~columns[f"{side}_cut"] for side in ("baseline", "compressed")]
+    enough = np.minimum(kept[0].mean(-1), kept[1].mean(-1)) >= LEFT
+    if enough.any(-1).sum() < ENOUGH:
+        return sides[0], sides[1]
+    old, new = (np.where(keep & enough[..., None], side, np.nan) for side, keep in zip(sides, kept, strict=True))
+    return old, new
+
+
+def middle(values: Array) -> Array:
+    """The median over the last axis of what is not NaN; NaN where nothing is."""
+    found = np.sort(values, axis=-1)  # NaN comes last
+    known = np.sum(~np.isnan(found), axis=-1, keepdims=True)
+    ends = [np.take_along_axis(found, np.maximum(place, 0), -1)[..., 0] for place in ((known - 1) // 2, np.minimum(known // 2, known - 1))]
+    return (ends[0] + ends[1]) / 2  # type: ignore[no-any-return]
+
+
+def quad_log_ratios(baseline_ns: Array, compressed_ns: Array) -> Array:
+    """log(median baseline time / median artifact time) of each ABBA quad; NaN for one that was left out.
+
+    Both arguments have shape (launches, quads, calls): the timed calls of a quad's two blocks of that side, see `undisturbed`.
+    """
+    found: Array = np.log(middle(baseline_ns)) - np.log(middle(compressed_ns))
+    return found
 
 
 @functools.lru_cache(maxsize=32)
@@ -121,6 +156,11 @@ def student_tail(t: Array, freedom: float) -> Array:
     return 1.0 - np.interp(np.arctan(t / math.sqrt(freedom)), angles, within)
 
 
+def _known(launches: Array) -> Array:
+    """Those that were not left out."""
+    return launches[~np.isnan(launches)]
+
+
 def over_launches(logs: Array, stretch: float = 1.0) -> Estimate:
     """exp of the mean over launches of each launch's median, its interval by Student's t over the launches.
 
@@ -128,7 +168,7 @@ def over_launches(logs: Array, stretch: float = 1.0) -> Estimate:
     by its quads, so launches are the sample. Resampling so few of them gives intervals that are far too narrow; Student's does not.
     `stretch`: STRETCH where the spread of the launches decided how many there are. Raises ValueError for fewer than two launches.
     """
-    launches = np.median(logs, axis=1)
+    launches = _known(middle(logs))
     if launches.size < 2:
         raise ValueError("an interval needs the spread between launches: two of them at least")
     mean = float(np.mean(launches))
@@ -143,7 +183,7 @@ def ratio_over_launches(one: Array, other: Array, stretch: float = 1.0) -> Estim
     (1947), its degrees of freedom Satterthwaite's (1946). `stretch`: the larger of both. Raises ValueError for fewer than two launches
     of either.
     """
-    samples = [np.median(logs, axis=1) for logs in (one, other)]
+    samples = [_known(middle(logs)) for logs in (one, other)]
     if min(sample.size for sample in samples) < 2:
         raise ValueError("an interval needs the spread between launches: two of them at least")
     parts = [float(np.var(sample, ddof=1)) / sample.size for sample in samples]
@@ -157,9 +197,12 @@ def ratio_over_launches(one: Array, other: Array, stretch: float = 1.0) -> Estim
 def hierarchical_bootstrap(logs: Array) -> Estimate:
     """The same estimate with a percentile bootstrap interval: launches are drawn with replacement, then quads within each.
 
-    Shown beside the other for those who expect it. With so few launches it is too narrow (docs/measurement.md has its coverage).
+    A quad that was left out stands for the median of its launch. Shown beside the other for those who expect it: with so few launches it
+    is too narrow (docs/measurement.md has its coverage).
     """
+    logs = logs[~np.isnan(middle(logs))]
     launches, quads = logs.shape
+    logs = np.where(np.isnan(logs), middle(logs)[:, None], logs)
     rng = np.random.default_rng(SEED)
     launch = rng.integers(0, launches, (RESAMPLES, launches, 1))
     drawn = logs[launch, rng.integers(0, quads, (RESAMPLES, launches, quads))]
@@ -175,7 +218,7 @@ def speed_up(baseline_ns: Array, compressed_ns: Array, stretch: float = 1.0) -> 
 
 def median_ms(samples_ns: Array, stretch: float = 1.0) -> Estimate:
     """Time in milliseconds of samples of shape (launches, quads, calls): the geometric mean of the launches' medians."""
-    return over_launches(np.log(np.median(samples_ns, axis=-1) / 1e6), stretch)
+    return over_launches(np.log(middle(samples_ns) / 1e6), stretch)
 
 
 def percentiles_ms(samples_ns: Sequence[float] | Array) -> dict[str, float]:

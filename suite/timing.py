@@ -18,6 +18,10 @@ CALLS, DROPPED = 20, 3
 QUADS, FEWEST = 3, 3
 """ABBA quads of a launch at least, and calls of a block: of a model so slow that they would outlast the launch, blocks hold fewer."""
 
+CUT = 0.05
+"""A call is interrupted if its CPU time is less than its wall time by more than this share: a switch takes microseconds, a slice of the
+scheduler's milliseconds."""
+
 now = time.perf_counter_ns
 
 
@@ -38,6 +42,29 @@ def block(call: Call, indices: range, dropped: int, keep: Keep = forget) -> list
         keep(index, answer)
         del answer  # or the next call would have to find memory of its own
     return times[dropped:]
+
+
+def watched_block(call: Call, indices: range, dropped: int, keep: Keep = forget) -> list[tuple[int, int]]:
+    """The same, and of each call the CPU time of the process, nanoseconds too: less of it than wall time is a call that was interrupted.
+
+    It is read once a call, after the clock has stopped, so that what happens between two calls is in it too: never too little.
+    """
+    rows, cpu = [], time.process_time_ns()
+    for index in indices:
+        start = now()
+        answer = call(index)
+        wall = now() - start
+        before, cpu = cpu, time.process_time_ns()
+        rows.append((wall, cpu - before))
+        keep(index, answer)
+        del answer
+    return rows[dropped:]
+
+
+def interrupted(wall_ns: Array, cpu_ns: Array) -> Array:
+    """Which calls were, bool of the same shape: those for more than a twentieth of whose time the process had no core."""
+    found: Array = cpu_ns < (1 - CUT) * wall_ns
+    return found
 
 
 def token_block(stream: Stream, indices: range, dropped: int) -> list[tuple[int, int, int]]:

@@ -11,7 +11,7 @@ from suite.comparable import first_difference, short
 from suite.errors import UnknownName, UsageError
 from suite.metrics import find
 from suite.record import Estimate, Latency, Record
-from suite.statistics import difference, quad_log_ratios, ratio_over_launches
+from suite.statistics import difference, quad_log_ratios, ratio_over_launches, undisturbed
 from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Verdict, board_key, identity, newest_first, verdict
 
 Name = tuple[str, str]
@@ -183,7 +183,7 @@ def _size(metric: str, mine: Record, theirs: Record) -> Contrast:
 
 def _speed(mine: Record, theirs: Record, columns: Columns) -> Contrast:
     """Each was timed beside the same uncompressed model in a session of its own: the ratio of their speed-ups is that of their speeds."""
-    one, other = (quad_log_ratios(found["baseline_ns"], found["compressed_ns"]) for found in (columns(mine), columns(theirs)))
+    one, other = (quad_log_ratios(*undisturbed(columns(record))) for record in (mine, theirs))
     stretch = max(record.latency.stretch for record in (mine, theirs) if record.latency)
     gap = ratio_over_launches(one, other, stretch)
     return Contrast("speed_up", mine.figures()["speed_up"], theirs.figures()["speed_up"], gap, True, verdict(gap, 1.0, SPEED_MARGIN))

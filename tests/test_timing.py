@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
 from suite import timing
@@ -59,3 +60,15 @@ def test_every_answer_is_handed_over_after_its_clock_has_stopped(monkeypatch):
     monkeypatch.setattr(timing, "now", lambda: events.append("clock") or len(events))
     timing.block(lambda index: events.append("call") or index * 10, range(2), 1, lambda *answer: events.append(answer))
     assert events == ["clock", "call", "clock", (0, 0), "clock", "call", "clock", (1, 10)]
+
+
+def test_what_the_process_s_own_time_says_of_each_call(monkeypatch):
+    """Three calls of 100 on the wall; in the second the process has its core for 40 of them."""
+    wall, cpu = iter([0, 100, 200, 300, 400, 500]), iter([0, 100, 140, 250])
+    monkeypatch.setattr(timing, "now", lambda: next(wall))
+    monkeypatch.setattr(timing.time, "process_time_ns", lambda: next(cpu))
+    answers = []
+    rows = np.array(timing.watched_block(lambda index: index, range(3), 0, lambda *answer: answers.append(answer)))
+    assert rows.tolist() == [[100, 100], [100, 40], [100, 110]]
+    assert timing.interrupted(rows[:, 0], rows[:, 1]).tolist() == [False, True, False]
+    assert answers == [(0, 0), (1, 1), (2, 2)]
