@@ -15,7 +15,8 @@ from sessions import NOMINAL, Array, Session, neighbour, one_after_the_other, re
 
 from suite.measure import EFFORT
 from suite.record import Estimate
-from suite.statistics import STRETCH, over_launches, quad_log_ratios, undisturbed
+from suite.statistics import STRETCH, over_launches, quad_log_ratios
+from suite.undisturbed import undisturbed
 
 MOST = 0.01
 SIMULATED = 2000

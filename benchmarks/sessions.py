@@ -21,8 +21,9 @@ from suite.execute import Bench, Shelf
 from suite.plan import PlannedCell, plan
 from suite.protocol import Job
 from suite.record import Estimate, Latency
-from suite.statistics import speed_up, undisturbed
+from suite.statistics import speed_up
 from suite.store import Store
+from suite.undisturbed import undisturbed
 from suite.workspace import TestSplit, Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -148,8 +148,8 @@ def _step(row: Row, y: float, joined: bool, axis: Axis) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One launch of the worker: the speed-ups of its ABBA quads as a path of dots, and the position of their median; None of a launch that did
-    not have its core, and was left out."""
+    """One launch of the worker: the speed-ups of its ABBA quads as a path of dots, and the position of their median; None of a launch that
+    did not have its core, and was left out."""
 
     y: float
     quads: str

@@ -13,8 +13,9 @@ from suite.errors import BrokenRecord
 from suite.paired import score_columns
 from suite.record import Record
 from suite.slices import PREFIX
-from suite.statistics import quad_log_ratios, undisturbed
+from suite.statistics import quad_log_ratios
 from suite.store import Store
+from suite.undisturbed import undisturbed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -19,9 +19,9 @@ from suite.statistics import (
     percentiles_ms,
     quad_log_ratios,
     speed_up,
-    undisturbed,
 )
 from suite.tokens import token_times
+from suite.undisturbed import undisturbed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Columns = Mapping[str, Array]

@@ -18,7 +18,8 @@ from suite.plan import PlannedCell
 from suite.protocol import Progress
 from suite.record import Latency, Scenario, Server
 from suite.scenarios import LOADS, SERVER
-from suite.statistics import STRETCH, quad_log_ratios, speed_up, undisturbed
+from suite.statistics import STRETCH, quad_log_ratios, speed_up
+from suite.undisturbed import undisturbed
 from suite.workspace import TestSplit, Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]

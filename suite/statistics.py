@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,6 @@ Z = 1.959963984540054
 
 NORMAL = 2000
 """Degrees of freedom from which Student's t is the normal distribution, to three digits of its quantile."""
-
-ENOUGH = 3
-"""Launches that must be left when those without a core are left out."""
-
-LEFT = 0.25
-"""The share of a quad's calls that must not have been interrupted, on either side, for it to count."""
 
 RESAMPLES = 2000
 SEED = 20261122
@@ -92,26 +86,6 @@ def paired_difference(compressed: Array, baseline: Array, z: float = Z) -> Estim
     return Estimate(difference, float(difference - np.sqrt(max(below, 0.0))), float(difference + np.sqrt(max(above, 0.0))))
 
 
-def undisturbed(columns: Mapping[str, Array]) -> tuple[Array, Array]:
-    """`baseline_ns` and `compressed_ns`, float64 (launches, quads, calls), with NaN for calls that were interrupted.
-
-    `baseline_cut` and `compressed_cut`, bool of the same shape, say which were: their process did not have its core all the time, so
-    that they tell how long another one had it. The longer call of the two is interrupted more often, and the ratio of medians of all
-    calls would lean against it. A quad of which less than a quarter is left on a side is left out, all of it, and so is a launch of which
-    no quad is left. Where fewer than ENOUGH launches would be, all calls count: there is nothing better, and the host's grade says so.
-    Records before schema 5 do not say which calls were interrupted.
-    """
-    sides = [columns[f"{side}_ns"].astype(np.float64) for side in ("baseline", "compressed")]
-    if "baseline_cut" not in columns:
-        return sides[0], sides[1]
-    kept = [~columns[f"{side}_cut"] for side in ("baseline", "compressed")]
-    enough = np.minimum(kept[0].mean(-1), kept[1].mean(-1)) >= LEFT
-    if enough.any(-1).sum() < ENOUGH:
-        return sides[0], sides[1]
-    old, new = (np.where(keep & enough[..., None], side, np.nan) for side, keep in zip(sides, kept, strict=True))
-    return old, new
-
-
 def middle(values: Array) -> Array:
     """The median over the last axis of what is not NaN; NaN where nothing is."""
     found = np.sort(values, axis=-1)  # NaN comes last
@@ -123,7 +97,8 @@ def middle(values: Array) -> Array:
 def quad_log_ratios(baseline_ns: Array, compressed_ns: Array) -> Array:
     """log(median baseline time / median artifact time) of each ABBA quad; NaN for one that was left out.
 
-    Both arguments have shape (launches, quads, calls): the timed calls of a quad's two blocks of that side, see `undisturbed`.
+    Both arguments have shape (launches, quads, calls): the timed calls of a quad's two blocks of that side, see
+    `suite.undisturbed`.
     """
     found: Array = np.log(middle(baseline_ns)) - np.log(middle(compressed_ns))
     return found

@@ -11,8 +11,9 @@ from suite.comparable import first_difference, short
 from suite.errors import UnknownName, UsageError
 from suite.metrics import find
 from suite.record import Estimate, Latency, Record
-from suite.statistics import difference, quad_log_ratios, ratio_over_launches, undisturbed
+from suite.statistics import difference, quad_log_ratios, ratio_over_launches
 from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Verdict, board_key, identity, newest_first, verdict
+from suite.undisturbed import undisturbed
 
 Name = tuple[str, str]
 """Method and variant."""

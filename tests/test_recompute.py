@@ -8,7 +8,7 @@ from conftest import ROOT
 from msgspec.structs import replace
 from site_store import build
 
-from suite import measure
+from suite import latency
 from suite.recompute import discrepancies, figures
 from suite.record import Estimate, decode
 
@@ -87,7 +87,7 @@ def test_without_a_folder_it_says_what_to_do(squeezemark, tmp_path):
 def test_records_before_schema_5_need_no_bounds_but_are_held_to_those_they_have(stored, monkeypatch):
     store, record = stored
     columns = store.columns(record)
-    made = replace(measure.summarize(columns, record.latency.cpu_wall), percentile_bounds_ms={"p50": 1.0}, baseline_percentile_bounds_ms={})
+    made = replace(latency.summarize(columns, record.latency.cpu_wall), percentile_bounds_ms={"p50": 1.0}, baseline_percentile_bounds_ms={})
     monkeypatch.setattr(measure, "summarize", lambda *_: made)
     old = replace(record, schema=4, latency=replace(made, percentile_bounds_ms={}))
     assert not list(discrepancies(old, columns))

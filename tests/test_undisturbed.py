@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from suite.statistics import hierarchical_bootstrap, middle, quad_log_ratios, speed_up, undisturbed
+from suite.statistics import hierarchical_bootstrap, middle, quad_log_ratios, speed_up
+from suite.undisturbed import undisturbed
 
 RNG = np.random.default_rng(7)
 
