@@ -88,7 +88,7 @@ def test_records_before_schema_5_need_no_bounds_but_are_held_to_those_they_have(
     store, record = stored
     columns = store.columns(record)
     made = replace(latency.summarize(columns, record.latency.cpu_wall), percentile_bounds_ms={"p50": 1.0}, baseline_percentile_bounds_ms={})
-    monkeypatch.setattr(measure, "summarize", lambda *_: made)
+    monkeypatch.setattr(latency, "summarize", lambda *_: made)
     old = replace(record, schema=4, latency=replace(made, percentile_bounds_ms={}))
     assert not list(discrepancies(old, columns))
     (found,) = discrepancies(replace(old, latency=replace(made, percentile_bounds_ms={"p50": 2.0})), columns)
