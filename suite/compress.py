@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 import msgspec
 import numpy as np
 
-from suite import arrays
+from suite import arrays, formats
 from suite.config import Budget
-from suite.contracts import Claims, Component, Context, MethodCard, ModelCard, NotApplicable
+from suite.contracts import BASELINE, Claims, Component, Context, MethodCard, ModelCard, NotApplicable
 from suite.errors import CellFailed
 from suite.plugins import model_part
 from suite.protocol import Job, Progress, peak_bytes, serve
@@ -26,6 +26,9 @@ from suite.record import ClaimCheck, Part, RecipeStep
 from suite.tutor import Tutor, school
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+MODULES = ("module", "runtime")
+"""Stages that work on torch modules."""
 
 
 @dataclass
@@ -80,10 +83,15 @@ class Lessons:
 
 @dataclass
 class Workshop:
-    """The parts of one model on their way through a recipe: torch modules or ONNX models, loaded when a step first needs them."""
+    """The parts of one model on their way through a recipe: torch modules or ONNX models, loaded when a step first needs them.
+
+    lowered: the uncompressed components in the format that the artifact is to have.
+    """
 
     card: ModelCard
     baseline: Path
+    lowered: Mapping[str, Path]
+    format: str
     scratch: Path
     calibration: Calibration
     tutors: Callable[[int], Tutor]
@@ -94,6 +102,8 @@ class Workshop:
 
     def apply(self, step: RecipeStep, method: MethodCard, number: int) -> None:
         """Step `number` of the recipe, on its components."""
+        if method.name == BASELINE and self.format != formats.ONNX:
+            return  # there are no graphs to be passed on
         for name in step.components:
             self._bring(name, method.stage)
         context = Context(
@@ -118,11 +128,13 @@ class Workshop:
         """Every component's file: the baseline's own where no step touched it."""
         files = {}
         for component in self.card.components:
-            files[component.name] = path = out / f"{component.name}.onnx"
+            files[component.name] = path = formats.place(out, component.name, self.format)
             stage = self.stages.get(component.name)
             if stage is None:
-                shutil.copyfile(self.baseline / path.name, path)
-            elif stage == "module":
+                shutil.copyfile(self.lowered[component.name], path)
+            elif self.format != formats.ONNX:
+                formats.maker(self.format).lower(self._checked(component.name), component, self._calls(component.name), path)
+            elif stage in MODULES:
                 self._export(component, path)
             else:
                 _save_graph(self.parts[component.name], component.name, path)
@@ -130,8 +142,8 @@ class Workshop:
 
     def _bring(self, name: str, stage: str) -> None:
         if name not in self.stages:
-            self.parts[name] = self._module(name) if stage == "module" else self._graph(self.baseline / f"{name}.onnx")
-        elif self.stages[name] == "module" and stage == "graph":
+            self.parts[name] = self._module(name) if stage in MODULES else self._graph(self.baseline / f"{name}.onnx")
+        elif self.stages[name] in MODULES and stage == "graph":
             path = self.scratch / f"{name}.onnx"
             self._export(self.card.component(name), path)
             self.parts[name] = self._graph(path)
@@ -154,14 +166,20 @@ class Workshop:
         """The graph of a module: the uncompressed one with other weights where that is exact, else exported anew."""
         from suite.export import check_parity, export
 
-        module = self.parts[component.name]
-        if not hasattr(module, "state_dict"):
-            raise CellFailed("compress_failed", f"what it returned for {component.name!r} is {type(module).__name__}, not a torch module")
-        calls = list(arrays.load_calls(self.baseline / f"{component.name}.feeds.npz"))
+        module, calls = self._checked(component.name), self._calls(component.name)
         if self._transplanted(component.name, module, path):
             with contextlib.suppress(CellFailed):
                 return check_parity(module, component, calls, path)
         export(module, component, calls, path)
+
+    def _checked(self, name: str) -> Any:
+        module = self.parts[name]
+        if not hasattr(module, "state_dict"):
+            raise CellFailed("compress_failed", f"what it returned for {name!r} is {type(module).__name__}, not a torch module")
+        return module
+
+    def _calls(self, name: str) -> list[dict[str, Array]]:
+        return list(arrays.load_calls(self.baseline / f"{name}.feeds.npz"))
 
     def _transplanted(self, name: str, module: Any, path: Path) -> bool:
         from suite import reference
@@ -189,7 +207,8 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
     baseline, out = Path(job["baseline"]), Path(job["out"])
     calibration = Calibration(baseline)
     lessons = Lessons(card, job, progress)
-    workshop = Workshop(card, baseline, Path(job["scratch"]), calibration, lessons.tutor)
+    lowered = {name: Path(path) for name, path in job["lowered"].items()}
+    workshop = Workshop(card, baseline, lowered, str(job["format"]), Path(job["scratch"]), calibration, lessons.tutor)
     start = time.perf_counter()
     for done, step in enumerate(steps):
         progress(done, len(steps), f"{step.method}/{step.variant}")
@@ -207,17 +226,17 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
 
 def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mapping[str, Path], baseline: Path) -> dict[str, Any]:
     """What the artifact is, and whether it bears out what each step claims. Raises CellFailed."""
-    from suite.audit import check_loads, inspect
     from suite.claims import check_claims
 
-    feeds = Calibration(baseline)
+    feeds, maker = Calibration(baseline), formats.maker(job["format"])
     for name, path in files.items():
-        check_loads(path, card.component(name), feeds.feeds(name))
-    parts = {name: inspect(path, card.component(name)) for name, path in files.items()}
+        maker.check_loads(path, card.component(name), feeds.feeds(name))
+    parts = {name: maker.inspect(path, card.component(name)) for name, path in files.items()}
     before = msgspec.json.decode((baseline / "parts.json").read_bytes(), type=dict[str, Part])
     checks: list[ClaimCheck] = []
     for step, claims in zip(steps, msgspec.convert(job["claims"], tuple[Claims, ...]), strict=True):
-        checks += check_claims(claims, {n: files[n] for n in step.components}, {n: baseline / f"{n}.onnx" for n in step.components})
+        after, known = ({name: Path(of[name]) for name in step.components} for of in (files, job["lowered"]))
+        checks += check_claims(claims, after, known, job["format"])
     return {
         "parts": msgspec.to_builtins(parts),
         "claims": msgspec.to_builtins(checks),

@@ -25,10 +25,15 @@ BUSY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where a cell is timed, and the device's reference target (None: it is that), beside whose uncompressed model it is timed too."""
+    """Where a cell is timed, and the device's reference target (None: it is that), beside whose uncompressed model it is timed too.
+
+    baseline, reference_baseline: component -> the file of the uncompressed one that each of them runs.
+    """
 
     own: TargetCard
     reference: TargetCard | None
+    baseline: dict[str, str]
+    reference_baseline: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,6 @@ def measure(
     workspace: Workspace,
     planned: PlannedCell,
     targets: Targets,
-    baseline: dict[str, str],
     bundle: Bundle,
     test: TestSplit,
     references: Path,
@@ -57,11 +61,13 @@ def measure(
     out = references.with_name("times.npz")
     job = workspace.job(
         "measure", model=cell.model, target=targets.own.runs_with, settings=cell.settings, threads=cell.settings.get("threads", 1),
-        baseline=baseline, inputs=str(test.inputs), references=str(references), seconds=effort.seconds, out=str(out),
+        baseline=targets.baseline, inputs=str(test.inputs), references=str(references), seconds=effort.seconds, out=str(out),
         caches=bundle.caches(),
     )  # fmt: skip
     if targets.reference is not None:
-        job["reference"] = {"target": targets.reference.runs_with, "settings": dict(targets.reference.settings)}
+        job["reference"] = {
+            "target": targets.reference.runs_with, "settings": dict(targets.reference.settings), "baseline": targets.reference_baseline
+        }  # fmt: skip
     launches: list[dict[str, Array]] = []
     busy: list[float] = []
     shape: dict[str, int] = {}

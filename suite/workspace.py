@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from suite import arrays, environment, environments, facts
+from suite import arrays, environment, environments, facts, formats
 from suite.config import Config
 from suite.contracts import TargetCard
 from suite.errors import CellFailed, NotWritable
@@ -85,6 +85,13 @@ class Workspace:
     def baseline(self, model: str, source: str, progress: Progress) -> Path:
         """The folder of the uncompressed graphs, their calibration feeds and `parts.json`. Raises CellFailed."""
         return self._prepared(f"{model}-{source[:12]}", self.job("baseline", model=model), progress)
+
+    def lowered(self, model: str, source: str, format: str, progress: Progress) -> Path:
+        """The folder of the uncompressed components in a format; of ONNX, that of `baseline`. Raises CellFailed."""
+        baseline = self.baseline(model, source, progress)
+        if format == formats.ONNX:
+            return baseline
+        return self._prepared(f"{baseline.name}-{format}", self.job("lower", model=model, format=format, baseline=str(baseline)), progress)
 
     def test(self, model: str, source: str, seed: int, progress: Progress) -> TestSplit:
         """The test split of a seed. Raises CellFailed."""
