@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from suite import __version__, environment, formats
+from suite import __version__, environment, environments, formats
 from suite.contracts import TargetCard
 from suite.errors import CellFailed
 from suite.evaluate import Bundle, evaluate
@@ -178,7 +178,8 @@ class Bench:
                 scratch=str(room / "scratch"), states=str(self.workspace.states(self.planned.key)),
                 budget=msgspec.to_builtins(self.workspace.config.budget),
             )  # fmt: skip
-            self.shelf.result = local.run("suite.compress", job, self._patience, self.progress)
+            there = environments.python(formats.FORMATS[self.planned.format].environment)
+            self.shelf.result = local.run("suite.compress", job, self._patience, self.progress, there)
         result = self.shelf.result
         artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
         facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}

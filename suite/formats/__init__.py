@@ -23,16 +23,23 @@ ONNX = "onnx"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format as tables show it, the suffix of its files, and its module in this package."""
+    """A format as tables show it, the suffix of its files, and its module in this package.
+
+    environment: where that module runs, if not in the suite's own Python: a name of `squeezemark env`. whole_files: methods of the stage
+    `runtime` work on the bytes of its files, not on torch modules.
+    """
 
     title: str
     suffix: str
     module: str
+    environment: str | None = None
+    whole_files: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
     ONNX: Format("ONNX graphs", ".onnx", "onnx_graph"),
     "torch_export": Format("programs of torch.export", ".pt2", "torch_program"),
+    "litert": Format("LiteRT models", ".tflite", "litert_model", environment="litert", whole_files=True),
 }
 
 
