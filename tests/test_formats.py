@@ -1,5 +1,6 @@
 """Formats: which of them a method's result can be had in, and programs of torch.export: how one is made, read, refused and counted."""
 
+import ast
 import re
 import zipfile
 from dataclasses import replace
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from cards import METHODS, TARGETS, method, variant
+from conftest import ROOT
 from torch import nn
 
-from suite import formats
+from suite import environments, formats
 from suite.claims import check_claims
 from suite.contracts import Claims, Component, Skip, Tensor
 from suite.errors import CellFailed
@@ -75,9 +77,13 @@ def test_the_first_format_in_which_all_steps_can_be_had_is_taken(names, target, 
 
 
 def test_every_format_has_a_module_that_does_what_makers_do():
+    """Read, not imported: that of a format with an environment of its own has its libraries there alone."""
     for name, form in formats.FORMATS.items():
-        maker = formats.maker(name)
-        assert all(callable(getattr(maker, each)) for each in ("lower", "inspect", "check_loads", "held"))
+        tree = ast.parse((ROOT / "suite" / "formats" / f"{form.module}.py").read_text())
+        given = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        given |= {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        assert {"lower", "inspect", "check_loads", "held"} <= given
+        assert form.environment in (None, *environments.NAMES)
         assert formats.place(formats.Path("a"), "text", name) == formats.Path(f"a/text{form.suffix}")
 
 
