@@ -10,7 +10,7 @@ import pytest
 from conftest import PLUGINS, ROOT
 from msgspec import structs
 
-from suite import conformance, formats
+from suite import conformance, environments, formats
 from suite import registry as registries
 from suite.config import Budget, Config
 from suite.contracts import Skip, Step
@@ -136,7 +136,8 @@ def _compress(workspace, planned, found, folder):
         lowered=lowered, format=planned.format,
         baseline=str(baseline), out=str(out), scratch=str(scratch), states=str(folder / "states"), budget=msgspec.to_builtins(Budget()),
     )  # fmt: skip
-    return local.run("suite.compress", job, 120, lambda *_: None)
+    there = environments.python(formats.FORMATS[planned.format].environment)
+    return local.run("suite.compress", job, 120, lambda *_: None, there)
 
 
 def _targets(card):
