@@ -96,8 +96,8 @@ class Workshop:
             stage = self.stages.get(component.name)
             if stage is None:
                 shutil.copyfile(self.lowered[component.name], path)
-            elif isinstance(self.parts[component.name], bytes):
-                path.write_bytes(self.parts[component.name])
+            elif stage == "runtime" and formats.FORMATS[self.format].whole_files:
+                _save_bytes(self.parts[component.name], component.name, path)
             elif self.format != formats.ONNX:
                 formats.maker(self.format).lower(self._checked(component.name), component, self._calls(component.name), path)
             elif stage in MODULES:
@@ -167,6 +167,12 @@ class Workshop:
         if grown is not None:
             _save_graph(grown, name, path)
         return grown is not None
+
+
+def _save_bytes(data: Any, name: str, path: Path) -> None:
+    if not isinstance(data, bytes):
+        raise CellFailed("compress_failed", f"what it returned for {name!r} is {type(data).__name__}, not the bytes of a file")
+    path.write_bytes(data)
 
 
 def _save_graph(graph: Any, name: str, path: Path) -> None:
