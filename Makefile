@@ -32,8 +32,9 @@ test-emulated: $(VENV)/test.done  ## emulated processors: makes their environmen
 check: $(VENV)/test.done  ## lint and types alone
 	@scripts/check
 
-bench: $(VENV)/test.done  ## what the harness itself costs
+bench: $(VENV)/test.done  ## what the harness itself costs, and whether a process of its own leaves the figures alone
 	@$(BIN)/python -m pytest benchmarks --benchmark-only
+	@$(BIN)/python benchmarks/isolation.py
 
 clean:  ## remove what was built; records in results/ stay
 	rm -rf build dist .squeezemark .mypy_cache .ruff_cache .pytest_cache

@@ -3,8 +3,10 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,10 +34,10 @@ def read(path: Path) -> onnx.ModelProto:
     return model
 
 
-def inspect(path: Path, component: Component | None = None) -> Part:
+def inspect(path: Path, component: Component | None = None, call: Mapping[str, Array] | None = None) -> Part:
     """What a component's ONNX file holds. Every constant is a parameter, the scales and zero points of a quantization too.
 
-    component: of a file without one, nothing is said about caches.
+    component: of a file without one, nothing is said about caches. call: what it is fed first; without one, operations are not counted.
     """
     data, model = path.read_bytes(), read(path)
     kept = caches.types(model, component) if component else {}
@@ -54,7 +56,14 @@ def inspect(path: Path, component: Component | None = None) -> Part:
         parameters_by_type=dict(sorted(types.items())),
         cache=kept,
         cache_bytes_per_token=caches.bytes_per_token(component, kept) if component else 0,
+        **(_operations(model, caches.entered(call, kept)) if call else {}),
     )
+
+
+def _operations(model: onnx.ModelProto, call: Mapping[str, Array]) -> dict[str, Any]:
+    from suite.operations import count  # it runs the graph, which nothing else here does
+
+    return asdict(count(model, call))
 
 
 FEEDS = 3

@@ -81,7 +81,7 @@ def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mappi
     feeds, maker = Calibration(baseline), formats.maker(job["format"])
     for name, path in files.items():
         maker.check_loads(path, card.component(name), feeds.feeds(name))
-    parts = {name: maker.inspect(path, card.component(name)) for name, path in files.items()}
+    parts = {name: maker.inspect(path, card.component(name), next(feeds.feeds(name), None)) for name, path in files.items()}
     before = msgspec.json.decode((baseline / "parts.json").read_bytes(), type=dict[str, Part])
     checks: list[ClaimCheck] = []
     for step, claims in zip(steps, msgspec.convert(job["claims"], tuple[Claims, ...]), strict=True):

@@ -11,6 +11,9 @@ import msgspec
 
 from suite.errors import ConfigError
 
+SCENARIOS = ("batch_8", "all_cores", "batch_8_all_cores", "server", "none")
+"""Those of `suite.scenarios`, written here so that reading a config needs no numpy, and none of them."""
+
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a method of the division `training` may use in one cell: steps, labelled items, and wall seconds."""
@@ -44,7 +47,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     model_files, recipe_files: models and recipes in one file each, as `--model` and `--recipe` give them. one_component: compress one
     component at a time, and do not time it. host, host_python, ssh_options: another machine that measures, as ssh knows it, the Python
-    there, and more options of ssh.
+    there, and more options of ssh. scenarios: what is measured beside one request after another on one thread; "none" for nothing.
     """
 
     models: tuple[str, ...] = ()
@@ -60,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     host: str = ""
     host_python: str = ""
     ssh_options: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
     one_component: bool = False
     retry_failed: bool = False
     limits: Limits = Limits()
@@ -68,6 +72,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def __post_init__(self) -> None:
         if self.test_seed < 0:
             raise ValueError("test_seed must be 0 or more")
+        for name in self.scenarios:
+            if name not in SCENARIOS:
+                near = "".join(f"; did you mean {found!r}?" for found in difflib.get_close_matches(name, SCENARIOS, 1))
+                raise ValueError(f"there is no scenario {name!r}{near}; there are {', '.join(SCENARIOS)}")
+        if "none" in self.scenarios and len(self.scenarios) > 1:
+            raise ValueError("the scenario 'none' stands for itself alone")
 
 
 def load(path: Path | None, changes: Mapping[str, Any]) -> Config:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from suite.pages import BoardView, Cards
+from suite.ranks import Speed, speed_ranks
 from suite.record import Estimate, Record
 from suite.statistics import difference
 from suite.summarize import SPEED_MARGIN, Columns, Row, Verdict, verdict
@@ -29,6 +30,13 @@ class Entry:
     speed_up: Estimate
 
     @property
+    def speed(self) -> Speed:
+        """Its speed-up as `suite.ranks` compares it."""
+        latency = self.row.record.latency
+        assert latency is not None
+        return Speed(self.speed_up, latency.launches, latency.stretch)
+
+    @property
     def accuracy_verdict(self) -> Verdict:
         return verdict(self.difference, 0.0)
 
@@ -47,9 +55,10 @@ class DeviceBoard:
 
     @cached_property
     def near(self) -> tuple[Entry, ...]:
-        """The fastest of those that lose at most LOSS by their whole interval, and those that tie with it."""
-        good = [entry for entry in self.entries if entry.difference.low >= -LOSS]
-        return tuple(entry for entry in good if entry.speed_up.high >= good[0].speed_up.low)
+        """The fastest of those that lose at most LOSS by their whole interval, and those that tie with it (`suite.ranks`)."""
+        good = [entry for entry in self.entries if entry.difference.low >= -LOSS and entry.row.not_ranked is None]
+        ranks = speed_ranks([entry.speed for entry in good], SPEED_MARGIN)
+        return tuple(entry for entry, rank in zip(good, ranks, strict=True) if rank == 1)
 
     @cached_property
     def targets(self) -> tuple[str, ...]:
@@ -124,6 +133,11 @@ class Kernels:
     def changed(self) -> tuple[Shift, ...]:
         """Those whose accuracy surely differs."""
         return tuple(shift for shift in self.shifts if shift.verdict != "tie")
+
+    @property
+    def counted(self) -> bool:
+        """Whether instructions were counted, or at least tried to be: records before schema 5 say nothing of them."""
+        return any(shift.row.record.instructions is not None for shift in self.shifts)
 
 
 def kernels(views: Iterable[BoardView], cards: Cards, columns: Columns) -> tuple[Kernels, ...]:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from suite import environment
+from suite import disturbances, environment
 from suite.record import Environment
 from suite.registry import Registry
 
@@ -16,7 +16,9 @@ ROOM_BYTES = 2 << 30
 def rows(registry: Registry) -> list[dict[str, Any]]:
     """One object per target and per check: `state` is ok, no or warning, `reason` says why and what to do."""
     found = [_target(registry, name) for name in registry.targets]
-    return found + _packages() + _host(environment.read())
+    now = environment.read()
+    disturbing = [_row("host", finding.name, finding.fine, finding.words) for finding in disturbances.findings(now)]
+    return found + _packages() + _host(now) + disturbing
 
 
 def _target(registry: Registry, name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from suite.charts import Histogram, Strips, histogram, strips
 from suite.contracts import ModelCard
 from suite.errors import BrokenRecord
+from suite.paired import score_columns
 from suite.record import Record
 from suite.slices import PREFIX
 from suite.statistics import quad_log_ratios
@@ -22,10 +23,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Samples:
     """What is kept of a record's raw columns. hits: shape (items,), the headline metric, bool or float64.
 
-    slices: the columns of `suite.slices`.
+    slices: the columns of `suite.slices`. scores: those in which the model's glue kept scores of its items, floats (items, ...).
     """
 
     hits: Array | None = None
+    scores: Mapping[str, Array] = field(default_factory=dict)
     slices: Mapping[str, Array] = field(default_factory=dict)
     strips: Strips | None = None
     histogram: Histogram | None = None
@@ -41,9 +43,9 @@ class Evidence:
     broken: tuple[BrokenRecord, ...]
 
     def columns(self, record: Record) -> dict[str, Array]:
-        """The headline column of a record, as `summarize` wants it."""
-        hits = self.samples[record.name].hits
-        return {} if record.accuracy is None or hits is None else {record.accuracy.metric: hits}
+        """The headline column of a record and those of scores, as `summarize` wants them."""
+        kept = self.samples[record.name]
+        return {} if record.accuracy is None or kept.hits is None else {**kept.scores, record.accuracy.metric: kept.hits}
 
     def predictions(self, record: Record) -> dict[str, Array]:
         """What the model's glue made of its items, a row an item; read again, as a store may hold many. Raises BrokenRecord."""
@@ -92,21 +94,22 @@ def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[
 
 def _keep(record: Record, columns: Mapping[str, Array], known: dict[bytes, Array]) -> Samples:
     """Raises ValueError for columns of another shape than the record's figures need; KeyError for a missing one."""
-    hits, groups = None, {}
+    hits, scores, groups = None, {}, {}
     if record.accuracy is not None:
         hits = columns[record.accuracy.metric]
         hits = hits if hits.dtype.kind == "f" else hits.astype(bool)
         if hits.shape != (record.accuracy.items,):
             raise ValueError(f"{hits.size} answers for {record.accuracy.items} items")
+        scores = score_columns(columns, record.accuracy.metrics, hits.size)
         of_items = {name: array for name, array in columns.items() if array.shape == hits.shape}
         groups = {name: _shared(array, known) for name, array in of_items.items() if name.startswith(PREFIX)}
     if record.latency is None:
-        return Samples(hits, groups)
+        return Samples(hits, scores, groups)
     old, new = columns["baseline_ns"], columns["compressed_ns"]
     if old.ndim != 3 or new.shape != old.shape or not old.size or min(old.min(), new.min()) <= 0:
         raise ValueError("timings that are not (launches, quads, calls) of positive times")
     drawn = strips(quad_log_ratios(old, new), record.latency.speed_up), histogram(old, new)
-    return Samples(hits, groups, *drawn)
+    return Samples(hits, scores, groups, *drawn)
 
 
 def _shared(array: Array, known: dict[bytes, Array]) -> Array:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from suite import __version__, environment, environments, formats
+from suite import __version__, environment, environments, formats, instructions
 from suite.contracts import TargetCard
 from suite.errors import CellFailed
 from suite.evaluate import Bundle, evaluate
@@ -113,7 +113,7 @@ class Bench:
         source, facts = self.registry.sources["model", self.planned.cell.model], dict[str, Any]()
         try:
             with self.workspace.room(self.planned.key) as room:
-                self._compress(room, self.workspace.baseline(self.planned.cell.model, source, self.progress), facts)
+                self.compress(room, self.workspace.baseline(self.planned.cell.model, source, self.progress), facts)
         except CellFailed:
             return False
         finally:
@@ -145,10 +145,14 @@ class Bench:
         baseline = self.workspace.baseline(cell.model, source, self.progress)
         test = self.workspace.test(cell.model, source, cell.test_seed, self.progress)
         facts["test_sha256"] = test.sha256
-        bundle = self._compress(room, baseline, facts)
+        bundle = self.compress(room, baseline, facts)
         evaluation = evaluate(self.workspace, self.planned, card, target, bundle, test, room, self.progress)
         facts["accuracy"] = evaluation.accuracy
-        if cell.component or not target.ranks_latency:
+        if cell.component:
+            return evaluation.columns
+        if not target.ranks_latency:
+            files = self._files(self.planned.format)
+            facts["instructions"] = instructions.count(self.workspace, self.planned, target, files, bundle, test, room, self.progress)
             return evaluation.columns
         facts["latency"], times = measure(
             self.workspace, self.planned, self._targets(target), bundle, test, evaluation.references, self.progress
@@ -166,7 +170,7 @@ class Bench:
         folder = self.workspace.lowered(model, self.registry.sources["model", model], format, self.progress)
         return {component.name: str(formats.place(folder, component.name, format)) for component in self.registry.models[model].components}
 
-    def _compress(self, room: Path, baseline: Path, facts: dict[str, Any]) -> Bundle:
+    def compress(self, room: Path, baseline: Path, facts: dict[str, Any]) -> Bundle:
         """The checked artifact. Raises CellFailed, also where it does not bear out what its card claims."""
         recipe, claims = msgspec.to_builtins(self.planned.cell.recipe), msgspec.to_builtins(self.planned.claims)
         out = self.shelf.place(hash_json([self.planned.cell.model, recipe, claims, self.planned.format]))
@@ -221,4 +225,5 @@ class Bench:
             accuracy=facts.get("accuracy"),
             latency=facts.get("latency"),
             cost=facts.get("cost"),
+            instructions=facts.get("instructions"),
         )

@@ -1,8 +1,14 @@
 """The measured figures of a record: estimates with their intervals, accuracy, latency, the cost of compressing."""
 
 import math
+from typing import Literal
 
 import msgspec
+
+Grade = Literal["A", "B", "C", "D", "E", "F"]
+GRADES: tuple[Grade, ...] = Grade.__args__  # type: ignore[attr-defined]
+RANKED: tuple[Grade, ...] = ("A", "B", "C")
+"""Below these a latency is shown and not ranked."""
 
 
 class Immutable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +70,87 @@ class BesideReference(Immutable, frozen=True):
     median_ms: Estimate
 
 
+class Footprint(Immutable, frozen=True):
+    """Before the first answer, and in memory; each launch a process that has imported the runtime and has loaded no model yet.
+
+    load_ms: from files to a model that is ready. first_ms: the first request; warm_up_ms: it and the next ones, the medians over launches.
+    load_bytes, inference_bytes: the largest resident set while loading and while answering those, above the process without a model;
+    None where the platform does not tell.
+    """
+
+    load_ms: Estimate
+    first_ms: Estimate
+    warm_up_ms: tuple[float, ...]
+    load_bytes: int | None
+    inference_bytes: int | None
+
+
+class Scenario(Immutable, frozen=True):
+    """Another batch size or number of threads than the headline's, paired as that is.
+
+    items_per_s: requests answered, all of a batch together. cpu_wall: process CPU time / wall time, per launch; run_delay: the largest
+    share of their time that threads waited for a core, None where the platform does not tell. deviation: the largest difference of an
+    output from that of the same request alone, as a share of the largest number in it. refused: why there are no figures.
+    """
+
+    batch: int
+    threads: int
+    refused: str | None = None
+    speed_up: Estimate | None = None
+    items_per_s: Estimate | None = None
+    baseline_items_per_s: Estimate | None = None
+    cpu_wall: tuple[float, ...] = ()
+    run_delay: float | None = None
+    deviation: float | None = None
+
+
+class Server(Immutable, frozen=True):
+    """Requests that arrive at random, answered one after another: the highest rate at which the 99th percentile of the time from arrival
+    to answer stays within `bound_ms`, at a confidence of 0.99, in runs of so many requests. p99_ms: the bound that the runs at that rate
+    gave, the largest over launches. refused: why there are no figures.
+    """
+
+    bound_ms: float
+    requests: int
+    refused: str | None = None
+    rate_per_s: Estimate | None = None
+    baseline_rate_per_s: Estimate | None = None
+    ratio: Estimate | None = None
+    p99_ms: float | None = None
+
+
+class Health(Immutable, frozen=True):
+    """How well the host could be measured on in one session, see `suite.health`.
+
+    reasons: what kept it from an A, the worst first. figures: of the session, each with a rule; None is what the platform does not count,
+    and `missing` names it.
+    """
+
+    grade: Grade
+    reasons: tuple[str, ...]
+    figures: dict[str, float | None]
+    missing: tuple[str, ...]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether a latency of this session may be ranked."""
+        return self.grade in RANKED
+
+
+class Energy(Immutable, frozen=True):
+    """What a request takes of both sides, from a counter, paired as their times are, see `suite.energy`.
+
+    ratio: baseline / artifact, interval by Student's t over launches. source: the counter that was read, and what it covers; None if there
+    is none, and `reason` says why. The figures are None then: nothing is estimated.
+    """
+
+    source: str | None
+    reason: str | None
+    joules: Estimate | None = None
+    baseline_joules: Estimate | None = None
+    ratio: Estimate | None = None
+
+
 class Latency(Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
@@ -71,6 +158,11 @@ class Latency(Immutable, frozen=True):
     bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
     spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
+
+    Since schema 5: percentile_bounds_ms, what the same percentiles of a typical launch do not exceed, at a confidence of 0.99; stretch, by
+    which the intervals over launches are wider than Student's, because launches were added until they were narrow;
+    checked_answers of the timed loops, compared with those of the accuracy
+    run; repeat_ratio, the time of a request that is repeated at once / that of a new one; health and energy.
     """
 
     launches: int
@@ -87,6 +179,50 @@ class Latency(Immutable, frozen=True):
     noisy: bool
     tokens: TokenTimes | None = None
     reference: BesideReference | None = None
+    percentile_bounds_ms: dict[str, float] = {}
+    baseline_percentile_bounds_ms: dict[str, float] = {}
+    stretch: float = 1.0
+    checked_answers: int | None = None
+    repeat_ratio: float | None = None
+    footprint: Footprint | None = None
+    baseline_footprint: Footprint | None = None
+    scenarios: dict[str, Scenario] = {}
+    server: Server | None = None
+    health: Health | None = None
+    energy: Energy | None = None
+
+
+class InstructionCounts(Immutable, frozen=True):
+    """Instructions that an emulated processor executes for one request, glue included: counts, and no measure of time.
+
+    artifact, baseline: class -> the count of each of the same requests, in their order; `all` is every instruction, the others are those
+    that multiply and add vectors, named as `suite.counting` says. Empty, with the reason, where nothing could be counted.
+    """
+
+    artifact: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    baseline: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.reason is None) != ("all" in self.artifact and "all" in self.baseline):
+            raise ValueError("instructions are counted on both sides, or there is a reason why not")
+        if any(count < 0 for side in (self.artifact, self.baseline) for counts in side.values() for count in counts):
+            raise ValueError("a count of instructions is not negative")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those that there are, all of them together first."""
+        return tuple(sorted({*self.artifact, *self.baseline}, key=lambda name: (name != "all", name)))
+
+    def per_request(self, side: Literal["artifact", "baseline"], name: str = "all") -> float:
+        """The mean over the requests; 0 for a class that does not occur."""
+        counts: tuple[int, ...] = getattr(self, side).get(name, ())
+        return sum(counts) / len(counts) if counts else 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        """The baseline's instructions / the artifact's, over all requests."""
+        return None if self.reason else self.per_request("baseline") / self.per_request("artifact")
 
 
 class Cost(Immutable, frozen=True):

@@ -7,6 +7,19 @@ from suite.metrics import find
 from suite.pages import slug
 from suite.record import Estimate
 
+CLASSES = {
+    "all": "all",
+    "fmla": "FMLA (floating point)",
+    "dot": "SDOT, UDOT, USDOT (int8 dot products)",
+    "mmla": "SMMLA, UMMLA, USMMLA (int8 matrix products)",
+    "mlal": "SMLAL, UMLAL (long multiply-add)",
+    "mull": "SMULL, UMULL (long multiply)",
+    "vfmadd": "VFMADD (floating point)",
+    "vpmaddubsw": "VPMADDUBSW (pairs of int8)",
+    "vpmaddwd": "VPMADDWD (pairs of int16)",
+}
+"""The classes of instructions that are counted, as people who read assembly call them."""
+
 EXAMPLES = "examples"
 """Where the pictures and sounds of the examples lie, among the assets."""
 
@@ -22,6 +35,11 @@ def times(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}\N{MULTIPLICATION SIGN}"
 
 
+def millions(count: float | None) -> str:
+    """A count in millions, and a dash for one that is not known."""
+    return "–" if count is None else f"{count / 1e6:,.1f}"
+
+
 def paper_href(paper: str) -> str | None:
     """Where a paper is to be found: an arXiv id or an https address; None for anything else."""
     found = re.fullmatch(r"(?:arXiv:)?(\d{4}\.\d{4,5})", paper)
@@ -35,10 +53,17 @@ def verdict(gap: Estimate) -> str:
     return "worse" if gap.high < 0 else "better" if gap.low > 0 else "tie"
 
 
+def chance(p: float) -> str:
+    """A p-value: two digits, and no more than can be meant of a small one."""
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+
+
 FILTERS: dict[str, Any] = {
     "signed": signed,
     "times": times,
     "mb": lambda size: f"{size / 1e6:.2f}",
+    "millions": millions,
+    "instruction_class": lambda name: CLASSES.get(name, name),
     "within": lambda share: f"{min(100.0, max(0.0, share)):.2f}",
     "metric_title": lambda name: find(name).title,
     "metric_help": lambda name: find(name).help,
@@ -46,5 +71,6 @@ FILTERS: dict[str, Any] = {
     "page_of": lambda name, kind: f"{kind}/{slug(name)}.html",
     "paper_href": paper_href,
     "verdict": verdict,
+    "chance": chance,
     "asset": lambda file: f"assets/{EXAMPLES}/{file}",
 }

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
+from suite.comparable import first_difference
 from suite.known import KNOWN, MARGIN, NOTES, Above, Known, OnFrontier, OnlyDownload, Within
 from suite.pages import BoardView
 from suite.record import Estimate
 from suite.statistics import Z, difference
-from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Row, first_difference
+from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Row
 
 State = Literal["holds", "fails", "open", "missing"]
 STATES: tuple[State, ...] = ("holds", "fails", "open", "missing")
@@ -174,7 +175,7 @@ class _Case:
         smaller: State = "holds" if download < -SIZE_MARGIN else "fails"
         yield Point("download", row, baseline, Estimate(download, download, download), True, smaller)
         speed = row.speed_up
-        if speed is None or not self.view.ranks_latency:
+        if speed is None or row.not_ranked is not None or not self.view.ranks_latency:
             self.absent.append("its speed was not ranked")
             return
         gain = Estimate(speed.value - 1, speed.low - 1, speed.high - 1)

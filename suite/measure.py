@@ -1,26 +1,35 @@
-"""Latency of the artifact beside its baseline's: ABBA blocks in one process, over several fresh launches of it."""
+"""Times the artifact beside its baseline: fresh launches until the interval is narrow, then what else a user pays and gets."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
-from suite import arrays
+from suite import arrays, facts, latency
 from suite.contracts import TargetCard
+from suite.energy import energy
+from suite.errors import CellFailed
 from suite.evaluate import Bundle
+from suite.loading import SIDES
 from suite.plan import PlannedCell
 from suite.protocol import Progress
-from suite.record import BesideReference, Latency
-from suite.statistics import hierarchical_bootstrap, median_ms, percentiles_ms, quad_log_ratios, speed_up
-from suite.tokens import token_times
+from suite.record import Latency, Scenario, Server
+from suite.scenarios import LOADS, SERVER
+from suite.statistics import STRETCH, speed_up
 from suite.workspace import TestSplit, Workspace
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Columns = dict[str, Array]
 
-NOISY = 0.05
-"""A speed-up whose interval is wider than this share of it, on either side, is marked noisy; so is a launch that lacked its core."""
-BUSY = 0.9
+PRECISE = 0.01
+"""The half width of the speed-up's interval, as a share of it, at which no more launches are added."""
+SERVER_BOUND = 5.0
+"""The server scenario's bound, in medians of the uncompressed model's single-stream latency: the same for both sides."""
+PATIENCE = 5.0
+"""The server scenario takes thousands of requests, some of them at rates that turn out too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,59 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured: launches, and seconds of timed calls in each."""
+    """How much is measured: launches, the fewest and the most, seconds of timed calls in each, and launches of all that stands beside."""
 
-    launches: int
+    fewest: int
+    most: int
     seconds: float
+    others: int
+
+    @property
+    def adaptive(self) -> bool:
+        return self.most > self.fewest
 
 
-EFFORT = {"quick": Effort(3, 0.5), "full": Effort(7, 1.5)}
+EFFORT = {"quick": Effort(3, 3, 0.5, 2), "full": Effort(5, 12, 1.5, 3)}
+
+
+@dataclass
+class Session:
+    """One cell in front of its target: what all of its jobs have in common, and how they are launched."""
+
+    workspace: Workspace
+    planned: PlannedCell
+    targets: Targets
+    bundle: Bundle
+    test: TestSplit
+    references: Path
+    progress: Progress
+    effort: Effort = field(init=False)
+    energy: dict[str, str | None] = field(default_factory=dict)
+    """Which counter of energy was read, or why there is none: the same in every launch."""
+
+    def __post_init__(self) -> None:
+        self.effort = EFFORT[self.planned.cell.tier]
+
+    def launch(self, do: str, patience: float = 1.0, **rest: Any) -> tuple[dict[str, Any], Columns]:
+        """What one process of the worker says and writes; it may take so many times as long as others. Raises CellFailed."""
+        cell, out = self.planned.cell, self.references.with_name("times.npz")
+        job = self.workspace.job(
+            do, model=cell.model, target=self.targets.own.runs_with, settings=cell.settings, threads=cell.settings.get("threads", 1),
+            baseline=self.targets.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(), inputs=str(self.test.inputs),
+            out=str(out),
+        ) | rest  # fmt: skip
+        limit = patience * self.workspace.config.limits.launch_s
+        result = self.workspace.work(self.targets.own, job, limit, lambda done, total, text: None)
+        return result, arrays.load(out)
+
+    def launches(self, number: int, do: str, **rest: Any) -> Columns:
+        """Columns of several, stacked: shape (launches, ...). What the first one chose, calls and quads, the others do too."""
+        found, shape = [], dict[str, Any]()
+        for launch in range(number):
+            result, columns = self.launch(do, launch=launch, **rest, **shape)
+            shape = {name: result[name] for name in ("calls", "quads") if name in result}
+            found.append(columns)
+        return _stacked(found)
 
 
 def measure(
@@ -55,70 +110,87 @@ def measure(
     test: TestSplit,
     references: Path,
     progress: Progress,
-) -> tuple[Latency, dict[str, Array]]:
+) -> tuple[Latency, Columns]:
     """The paired latency and its raw columns. Raises CellFailed."""
-    cell, effort = planned.cell, EFFORT[planned.cell.tier]
-    out = references.with_name("times.npz")
-    job = workspace.job(
-        "measure", model=cell.model, target=targets.own.runs_with, settings=cell.settings, threads=cell.settings.get("threads", 1),
-        baseline=targets.baseline, inputs=str(test.inputs), references=str(references), seconds=effort.seconds, out=str(out),
-        caches=bundle.caches(),
-    )  # fmt: skip
-    if targets.reference is not None:
-        job["reference"] = {
-            "target": targets.reference.runs_with, "settings": dict(targets.reference.settings), "baseline": targets.reference_baseline
-        }  # fmt: skip
-    launches: list[dict[str, Array]] = []
-    busy: list[float] = []
-    shape: dict[str, int] = {}
-    for launch in range(effort.launches):
-        progress(launch, effort.launches, "measuring")
-        job |= {"compressed": bundle.files(), **shape}
-        result = workspace.work(targets.own, job, workspace.config.limits.launch_s, lambda done, total, text: None)
-        shape = {"calls": result["calls"], "quads": result["quads"]}
-        busy.append(float(result["cpu_wall"]))
-        launches.append(arrays.load(out))
-    columns = {name: np.stack([times[name] for times in launches]) for name in launches[0]}
-    beside = targets.reference.name if targets.reference else None
-    return summarize(columns, tuple(busy), beside), {name: _small(array) for name, array in columns.items()}
+    session = Session(workspace, planned, targets, bundle, test, references, progress)
+    columns = _stacked(list(_paired(session)))
+    for side in SIDES:
+        found = session.launches(session.effort.others, "footprint", side=side)
+        columns |= {f"footprint:{side}:{name}": array for name, array in found.items()}
+    reference = targets.reference.name if targets.reference else None
+    summary = latency.summarize(columns, (), reference, session.effort.adaptive)
+    joules = energy(columns, **session.energy)
+    scenarios: dict[str, Scenario] = {}
+    for name in (name for name in planned.cell.scenarios if name in LOADS):
+        scenarios[name], found = _load(session, name)
+        columns |= {f"{name}/{key}": array for key, array in found.items()}
+    served: Server | None = None
+    if SERVER in planned.cell.scenarios:
+        served, found = _server(session, SERVER_BOUND * summary.baseline_median_ms.value)
+        columns |= {f"{SERVER}/{key}": array for key, array in found.items()}
+    whole = structs.replace(summary, scenarios=scenarios, server=served, energy=joules)
+    return whole, {name: _small(array) for name, array in columns.items()}
 
 
-def summarize(columns: dict[str, Array], busy: tuple[float, ...], reference: str | None = None) -> Latency:
-    """Every published figure from the raw columns: `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and
-    `component:<side>:<name>`, shape (launches, calls), all in nanoseconds; of tokens see `suite.tokens`.
-
-    reference: the target beside which it was timed too, in `reference_ns` and `beside_reference_ns`, of the same shape."""
-    old, new = columns["baseline_ns"], columns["compressed_ns"]
-    ratio = speed_up(old, new)
-    wide = max(ratio.value - ratio.low, ratio.high - ratio.value) > NOISY * ratio.value
-    return Latency(
-        launches=len(new),
-        samples=new.size,
-        speed_up=ratio,
-        bootstrap=hierarchical_bootstrap(quad_log_ratios(old, new)),
-        median_ms=median_ms(new),
-        baseline_median_ms=median_ms(old),
-        percentiles_ms=percentiles_ms(new),
-        baseline_percentiles_ms=percentiles_ms(old),
-        component_median_ms=_components(columns, "compressed"),
-        baseline_component_median_ms=_components(columns, "baseline"),
-        cpu_wall=busy,
-        noisy=bool(wide or min(busy) < BUSY),
-        tokens=token_times(columns),
-        reference=_beside(columns, reference) if reference else None,
-    )
+def _paired(session: Session) -> Iterator[Columns]:
+    """Launches in which both sides take turns: the fewest, and then more until the interval is narrow or there are the most."""
+    rest: dict[str, Any] = {"references": str(session.references), "seconds": session.effort.seconds}
+    if session.targets.reference is not None:
+        known = session.targets.reference
+        files = session.targets.reference_baseline
+        rest["reference"] = {"target": known.runs_with, "settings": dict(known.settings), "baseline": files}
+    found: list[Columns] = []
+    for launch in range(session.effort.most):
+        session.progress(launch, session.effort.most, "measuring")
+        result, columns = session.launch("measure", launch=launch, **rest)
+        rest |= {name: result[name] for name in ("calls", "quads")}
+        session.energy = result["energy"]
+        found.append(columns)
+        yield columns
+        if len(found) >= session.effort.fewest and _is_precise(found):
+            return
 
 
-def _beside(columns: dict[str, Array], target: str) -> BesideReference:
-    old, new = columns["reference_ns"], columns["beside_reference_ns"]
-    return BesideReference(target, speed_up(old, new), median_ms(old))
+def _is_precise(found: list[Columns]) -> bool:
+    old, new = (np.stack([columns[name] for columns in found]) for name in ("baseline_ns", "compressed_ns"))
+    return latency.width(speed_up(old, new, STRETCH)) <= PRECISE
 
 
-def _components(columns: dict[str, Array], side: str) -> dict[str, float]:
-    prefix = f"component:{side}:"
-    return {name.removeprefix(prefix): float(np.median(array)) / 1e6 for name, array in columns.items() if name.startswith(prefix)}
+def _load(session: Session, name: str) -> tuple[Scenario, Columns]:
+    """One of LOADS; a failure in it is a reason and does not take the cell's other figures with it."""
+    load, settings = LOADS[name], session.planned.cell.settings
+    threads = _cores(session) if load.all_cores else int(settings.get("threads", 1))
+    session.progress(0, session.effort.others, f"measuring {name}")
+    try:
+        found = session.launches(
+            session.effort.others, "scenario", batch=load.batch, threads=threads, settings={**settings, "threads": threads},
+            seconds=session.effort.seconds / 2,
+        )  # fmt: skip
+    except CellFailed as failure:
+        return Scenario(load.batch, threads, f"{failure.status}: {failure.reason}"), {}
+    return latency.scenario(found, load.batch, threads), found
+
+
+def _server(session: Session, bound_ms: float) -> tuple[Server, Columns]:
+    session.progress(0, session.effort.others, "serving")
+    try:
+        found = session.launches(session.effort.others, "server", patience=PATIENCE, bound_ms=bound_ms)
+    except CellFailed as failure:
+        return Server(bound_ms, 0, f"{failure.status}: {failure.reason}"), {}
+    return latency.server(found, bound_ms), found
+
+
+def _cores(session: Session) -> int:
+    """Of the machine that measures."""
+    host = session.workspace.host
+    return int(host.facts["cores"]) if host else facts.cores()
+
+
+def _stacked(found: list[Columns]) -> Columns:
+    """Those that every launch has: one may have had no counter of energy."""
+    return {name: np.stack([columns[name] for columns in found]) for name in found[0] if all(name in columns for columns in found)}
 
 
 def _small(array: Array) -> Array:
     """Nanoseconds in four bytes where they fit."""
-    return array.astype(np.uint32) if array.size and array.max() < 1 << 32 else array
+    return array.astype(np.uint32) if array.dtype == np.int64 and array.size and array.min() >= 0 and array.max() < 1 << 32 else array

@@ -24,6 +24,11 @@ def _bytes(value: float) -> str:
     return f"{value / 1e6:.2f} MB"
 
 
+def _count(value: float) -> str:
+    """In millions, or thousands of them where there are that many."""
+    return f"{value / 1e9:.2f} G" if value >= 1e9 else f"{value / 1e6:.2f} M"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """What a number means: `show` formats it, `check` says whether it can be true."""
@@ -79,6 +84,33 @@ METRICS = {
             "Parameters that are not exactly zero.",
         ),
         Metric(
+            "macs",
+            "multiply-accumulates",
+            "",
+            "lower",
+            _count,
+            _not_negative,
+            "Multiply-accumulates of matrix products and convolutions, each component called once: the first call of a request.",
+        ),
+        Metric(
+            "nonzero_macs",
+            "non-zero multiply-accumulates",
+            "",
+            "lower",
+            _count,
+            _not_negative,
+            "Those by a weight that is not zero. A dense runtime carries out the others too.",
+        ),
+        Metric(
+            "bit_operations",
+            "bit-operations",
+            "",
+            "lower",
+            _count,
+            _not_negative,
+            "Multiply-accumulates x bits of the weights x bits of the activations.",
+        ),
+        Metric(
             "speed_up",
             "speed-up",
             "x",
@@ -88,6 +120,24 @@ METRICS = {
             "Latency of the baseline / latency of the artifact, paired in one session.",
         ),
         Metric("latency_ms", "latency", "ms", "lower", "{:.3f} ms".format, _positive, "Median wall time of one request, batch size 1."),
+        Metric(
+            "instructions",
+            "instructions",
+            "",
+            "lower",
+            _count,
+            _positive,
+            "Instructions that an emulated processor executes for one request: a count, and no measure of time.",
+        ),
+        Metric(
+            "instruction_ratio",
+            "fewer instructions",
+            "x",
+            "higher",
+            "{:.2f}x".format,
+            _positive,
+            "Instructions of the baseline / instructions of the artifact, for the same requests.",
+        ),
         Metric("compress_s", "cost", "s", "lower", "{:.1f} s".format, _not_negative, "Wall time of compressing."),
         Metric(
             "compress_peak_bytes",

@@ -9,10 +9,11 @@ from hashlib import sha256
 
 from suite.charts import FAMILY_SHAPES, Ladder, ladder
 from suite.contracts import MethodCard, ModelCard, TargetCard
+from suite.ranks import speed_ranks
 from suite.record import Accuracy
 from suite.scatter import NARROW, WIDE, Scatter, size_chart, speed_chart
 from suite.slices import Group
-from suite.summarize import Board, Row
+from suite.summarize import SPEED_MARGIN, Board, Row
 
 ROWS = 60
 """No more rows of one method on one board than this are shown on the method's page."""
@@ -75,7 +76,10 @@ class Answers:
 
 
 def answers(board: Board, ranks_latency: bool) -> Answers:
-    """Sizes tie if they print alike, speed-ups if their intervals overlap. A timing from a noisy host only counts if all are."""
+    """Sizes tie if they print alike, speed-ups unless one is surely faster (`suite.ranks`, corrected for those that lose nothing).
+
+    A noisy timing only counts if all are. One of a host that was graded below C does not count at all.
+    """
     compared = [row for row in board.rows if row.difference is not None and not row.is_baseline]
     lossless = [row for row in compared if row.accuracy_verdict != "worse"]
     near = [row for row in compared if row.difference is not None and row.difference.low >= -MARGIN]
@@ -89,10 +93,11 @@ def _smallest(rows: list[Row]) -> tuple[Row, ...]:
 
 
 def _fastest(rows: list[Row]) -> tuple[Row, ...]:
-    timed = [(row.speed_up, row) for row in rows if row.speed_up is not None and row.speed_verdict == "better"]
-    quiet = [(speed, row) for speed, row in timed if row.record.latency is not None and not row.record.latency.noisy]
-    ordered = sorted(quiet or timed, key=lambda pair: (-pair[0].value, pair[1].record.name))
-    return tuple(row for speed, row in ordered if speed.high >= ordered[0][0].low)
+    timed = [(row.speed, row) for row in rows if row.speed is not None and row.speed_verdict == "better"]
+    timed = [(speed, row) for speed, row in timed if row.record.latency is not None and not row.record.latency.noisy] or timed
+    ranks = speed_ranks([speed for speed, _ in timed], SPEED_MARGIN)
+    first = [(-speed.estimate.value, row.record.name, row) for (speed, row), rank in zip(timed, ranks, strict=True) if rank == 1]
+    return tuple(row for _, _, row in sorted(first, key=lambda found: found[:2]))
 
 
 @dataclass(frozen=True)

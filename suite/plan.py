@@ -12,10 +12,14 @@ from suite.errors import ConfigError, PlugInError, UnknownName
 from suite.hashing import hash_json
 from suite.record import Cell, RecipeStep
 from suite.registry import Registry
+from suite.scenarios import NAMES
+
+SCENARIOS: Mapping[str, tuple[str, ...]] = {"quick": (), "full": ("batch_8",)}
+"""What each tier measures beside the headline unless told otherwise."""
 
 Own = Callable[[TargetCard], Mapping[str, str]]
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised whenever a change of the suite makes older measurements incomparable with new ones of the same version."""
 
 
@@ -44,6 +48,7 @@ class PlannedCell:
         cell = self.cell
         recipe = f" --recipe {self.recipe_file}" if self.recipe_file else ""
         where = f"{recipe} --targets {cell.target} --tier {cell.tier}" + (f" --test-seed {cell.test_seed}" if cell.test_seed else "")
+        where += f" --scenarios {','.join(cell.scenarios)}" if cell.scenarios not in ((), SCENARIOS[cell.tier]) else ""
         if cell.component:
             return f"squeezemark sensitivity {self.file or cell.model} --methods {cell.method}/{cell.variant}{where}"
         model = f"--model {self.file}" if self.file else f"--models {cell.model}"
@@ -151,8 +156,14 @@ class _Planner:
             self.config.test_seed,
             tuple(recipe),
             dict(target.settings),
+            scenarios=self._scenarios(target),
         )
         return self._planned(cell, claims, skip, format)
+
+    def _scenarios(self, target: TargetCard) -> tuple[str, ...]:
+        """In the order in which they are known, whatever the order in which they were named."""
+        wanted = self.config.scenarios or SCENARIOS[self.config.tier]
+        return tuple(name for name in NAMES if name in wanted) if target.ranks_latency else ()
 
     def alone(self, model: ModelCard, whole: PlannedCell) -> Iterator[PlannedCell]:
         """The cell itself, and where it compresses several components, a cell for each in which the others stay as they are."""
@@ -161,7 +172,7 @@ class _Planner:
         for name in touched if len(touched) > 1 and whole.cell.method != BASELINE else ():
             steps = [(step, claims) for step, claims in zip(whole.cell.recipe, whole.claims, strict=True) if name in step.components]
             recipe = tuple(structs.replace(step, components=(name,)) for step, _ in steps)
-            cell = structs.replace(whole.cell, recipe=recipe, component=name)
+            cell = structs.replace(whole.cell, recipe=recipe, component=name, scenarios=())
             yield self._planned(cell, [claims for _, claims in steps], whole.skip, whole.format)
 
     def _planned(self, cell: Cell, claims: Iterable[Claims], skip: Skip | None, format: str) -> PlannedCell:
@@ -206,7 +217,7 @@ class _Planner:
             sources.append(self.registry.sources.get(("training", cell.model), ""))
         target = self.registry.targets[cell.target]
         own = [cell.model, cell.method, cell.variant, cell.target, cell.tier, cell.test_seed, cell.settings, cell.component]
-        parts: list[object] = [self.surroundings, own, steps, sources]
+        parts: list[object] = [self.surroundings, own, steps, sources, cell.scenarios]
         if libraries := dict(self.own(target)):
             parts.append(libraries)
         if target.reference:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from suite.contracts import MethodCard, TargetCard
 from suite.errors import UsageError
-from suite.summarize import Board, Row
+from suite.ranks import speed_ranks
+from suite.summarize import SPEED_MARGIN, Board, Row
 
 Preference = Literal["smaller", "faster"]
 
@@ -35,7 +36,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A variant that meets the wish. rank: 1 + the picks that are surely better by what is preferred; ties share it."""
+    """A variant that meets the wish. rank: 1 + the picks that are surely better by what is preferred; ties share it. Of speeds that is
+    corrected for the number of picks (`suite.ranks`), so that those of rank 1 hold the truly fastest.
+    """
 
     row: Row
     rank: int
@@ -83,9 +86,8 @@ def _advice(board: Board, wish: Wish, methods: Mapping[str, MethodCard], targets
 
 
 def _ranked(rows: list[Row], prefer: Preference) -> tuple[Pick, ...]:
-    """Sizes tie within SAME_SIZE, speeds where their intervals overlap; of a tie the more accurate comes first."""
-    spans = {row.record.name: _span(row, prefer) for row in rows}
-    ranks = {name: 1 + sum(other[0] > span[1] for other in spans.values()) for name, span in spans.items()}
+    """Of a tie the more accurate comes first."""
+    ranks = _by_speed(rows) if prefer == "faster" else _by_size(rows)
 
     def place(row: Row) -> tuple[int, float, str]:
         assert row.difference is not None
@@ -94,12 +96,18 @@ def _ranked(rows: list[Row], prefer: Preference) -> tuple[Pick, ...]:
     return tuple(Pick(row, ranks[row.record.name]) for row in sorted(rows, key=place))
 
 
-def _span(row: Row, prefer: Preference) -> tuple[float, float]:
-    """From the least to the most that it gains by what is preferred."""
-    if prefer == "faster":
-        return (row.speed_up.low, row.speed_up.high) if row.speed_up else (0.0, 0.0)
-    ratio = row.size_ratio or 0.0
-    return ratio * (1 - SAME_SIZE / 2), ratio * (1 + SAME_SIZE / 2)
+def _by_speed(rows: list[Row]) -> dict[str, int]:
+    """Those that were not timed come last."""
+    timed = {row.record.name: row.speed for row in rows if row.speed is not None}
+    ranks = dict(zip(timed, speed_ranks(list(timed.values()), SPEED_MARGIN), strict=True))
+    return {row.record.name: ranks.get(row.record.name, 1 + len(timed)) for row in rows}
+
+
+def _by_size(rows: list[Row]) -> dict[str, int]:
+    """Sizes tie within SAME_SIZE."""
+    ratios = {row.record.name: row.size_ratio or 0.0 for row in rows}
+    near = 1 - SAME_SIZE / 2, 1 + SAME_SIZE / 2
+    return {name: 1 + sum(other * near[0] > ratio * near[1] for other in ratios.values()) for name, ratio in ratios.items()}
 
 
 def _loses_too_much(row: Row, wish: Wish, card: MethodCard | None) -> bool:
@@ -115,6 +123,10 @@ def _is_too_slow(row: Row, wish: Wish, card: MethodCard | None) -> bool:
     return wish.latency_ms is not None and (latency is None or latency.median_ms.high > wish.latency_ms)
 
 
+def _on_an_unfit_host(row: Row, wish: Wish, card: MethodCard | None) -> bool:
+    return (wish.latency_ms is not None or wish.prefer == "faster") and row.not_ranked is not None
+
+
 def _of_another_division(row: Row, wish: Wish, card: MethodCard | None) -> bool:
     return bool(wish.divisions) and (card is None or card.division not in wish.divisions)
 
@@ -127,6 +139,7 @@ _TESTS: Mapping[str, Callable[[Row, Wish, MethodCard | None], bool]] = {
     "of another division": _of_another_division,
     "under another licence": _of_another_licence,
     "too large": _is_too_large,
+    "timed on a host below grade C, so that its speed is not ranked": _on_an_unfit_host,
     "not surely fast enough": _is_too_slow,
     "may lose more than that": _loses_too_much,
 }

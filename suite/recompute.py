@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
-from suite import measure
-from suite.record import Estimate, Record
+from suite import latency as latencies
+from suite.energy import energy
+from suite.record import Estimate, Latency, Record
 from suite.slices import PREFIX
 from suite.statistics import share
 
@@ -17,6 +19,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 TOLERANCE = 1e-9
 """Relative. Processors and versions of numpy differ in the last bits of a logarithm, and in nothing else."""
+
+BOUNDS = "percentile_bounds_ms"
+"""Records of schema 4 and before need not have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,28 @@ def figures(record: Record, columns: Mapping[str, Array]) -> dict[str, Any]:
         }
         found |= _flat({"metrics": metrics, "slices": slices, "items": len(hits)}, "accuracy")
     if record.latency is not None:
-        beside = record.latency.reference.target if record.latency.reference else None
-        found |= _flat(measure.summarize(dict(columns), record.latency.cpu_wall, beside), "latency")
+        found |= _flat(_latency(record.latency, columns), "latency")
     return found
+
+
+def _latency(published: Latency, columns: Mapping[str, Array]) -> Latency:
+    """All of it once more, from the columns alone; what was refused before it had samples is taken as it is."""
+    beside = published.reference.target if published.reference else None
+    again = latencies.summarize(columns, published.cpu_wall, beside, published.stretch > 1)
+    scenarios = {
+        name: latencies.scenario(found, known.batch, known.threads) if (found := _within(columns, name)) else known
+        for name, known in published.scenarios.items()
+    }
+    served = published.server
+    if served is not None and (found := _within(columns, "server")):
+        served = latencies.server(found, served.bound_ms)
+    joules = published.energy and energy(columns, published.energy.source, published.energy.reason)
+    return structs.replace(again, scenarios=scenarios, server=served, energy=joules)
+
+
+def _within(columns: Mapping[str, Array], name: str) -> dict[str, Array]:
+    """The columns of one scenario."""
+    return {key.removeprefix(f"{name}/"): array for key, array in columns.items() if key.startswith(f"{name}/")}
 
 
 def discrepancies(record: Record, columns: Mapping[str, Array]) -> Iterator[Discrepancy]:
@@ -51,6 +75,8 @@ def discrepancies(record: Record, columns: Mapping[str, Array]) -> Iterator[Disc
     known = {"metrics": found.metrics, "slices": _grouped(record, columns), "items": found.items} if found else {}
     published = _flat(known, "accuracy") | (_flat(record.latency, "latency") if record.latency else {})
     again = figures(record, columns)
+    if record.schema < 5:
+        again = {name: value for name, value in again.items() if BOUNDS not in name or name in published}
     for name in sorted(published.keys() | again.keys()):
         mine, theirs = published.get(name), again.get(name)
         if not _same(mine, theirs):

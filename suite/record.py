@@ -8,17 +8,34 @@ from typing import Literal
 import msgspec
 
 from suite.contracts import Value
-from suite.figures import Accuracy, BesideReference, Cost, Estimate, Immutable, Latency, Streaming, TokenTimes
+from suite.figures import (
+    Accuracy,
+    BesideReference,
+    Cost,
+    Energy,
+    Estimate,
+    Footprint,
+    Health,
+    Immutable,
+    InstructionCounts,
+    Latency,
+    Scenario,
+    Server,
+    Streaming,
+    TokenTimes,
+)  # fmt: skip
+from suite.machine import Environment
 from suite.metrics import find
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Environment", "Estimate", "Latency",
-    "Part", "Provenance", "RecipeStep", "Record", "Status", "Streaming", "TokenTimes", "decode", "encode",
+    "SCHEMA", "STATUSES", "Accuracy", "Artifact", "BesideReference", "Cell", "ClaimCheck", "Cost", "Energy", "Environment", "Estimate",
+    "Footprint", "Health", "InstructionCounts", "Latency", "Part", "Provenance", "RecipeStep", "Record", "Scenario", "Server",
+    "Status", "Streaming", "TokenTimes", "decode", "encode",
 ]  # fmt: skip
 
-SCHEMA = 4
-"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training, version 4 times beside the reference target;
-older records have none of these and are read as they are."""
+SCHEMA = 5
+"""Version 2 adds cells of one component and times of tokens, version 3 the cost of training, version 4 times beside the reference target,
+version 5 scenarios, footprints and the health of the host; older records have none of these and are read as they are."""
 
 Status = Literal[
     "ok",
@@ -45,7 +62,10 @@ class RecipeStep(Immutable, frozen=True):
 
 
 class Cell(Immutable, frozen=True):
-    """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken."""
+    """What was asked for. `component`: the only one that was compressed, for a cell that asks where it hurts; its time is not taken.
+
+    scenarios: what is measured beside one request after another on one thread (names of `suite.scenarios`).
+    """
 
     model: str
     method: str
@@ -56,6 +76,7 @@ class Cell(Immutable, frozen=True):
     recipe: tuple[RecipeStep, ...]
     settings: dict[str, Value]
     component: str | None = None
+    scenarios: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -76,29 +97,6 @@ class Provenance(Immutable, frozen=True):
     command: str
 
 
-class Environment(Immutable, frozen=True):
-    """The machine and the libraries. None is a fact that this platform does not give."""
-
-    system: str
-    kernel: str
-    machine: str
-    cpu: str
-    cpu_flags: tuple[str, ...]
-    cores: int
-    memory_bytes: int
-    governor: str | None
-    hypervisor: bool | None
-    load_before: float | None
-    load_after: float | None
-    python: str
-    libraries: dict[str, str]
-
-    @property
-    def host(self) -> str:
-        """What two records must share for their absolute times to be comparable."""
-        return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
-
-
 class ClaimCheck(Immutable, frozen=True):
     """What the card claims beside what the artifact shows."""
 
@@ -110,7 +108,9 @@ class ClaimCheck(Immutable, frozen=True):
 
 class Part(Immutable, frozen=True):
     """One component's file. cache: dtype of each cache input that is kept in another than the card's; cache_bytes_per_token: what one more
-    position costs in all caches together."""
+    position costs in all caches together. macs, nonzero_macs, bit_operations: multiply-accumulates of the first call of a request, those by
+    a weight that is not zero, and the sum of them x bits of the weights x bits of the activations (see `suite.operations`; since schema 5).
+    None where an operator is not understood, which `uncounted` names, and where they were not asked for."""
 
     file: str
     sha256: str
@@ -122,6 +122,10 @@ class Part(Immutable, frozen=True):
     parameters_by_type: dict[str, int]
     cache: dict[str, str] = msgspec.field(default_factory=dict)
     cache_bytes_per_token: int = 0
+    macs: int | None = None
+    nonzero_macs: int | None = None
+    bit_operations: int | None = None
+    uncounted: tuple[str, ...] = ()
 
 
 class Artifact(Immutable, frozen=True):
@@ -138,6 +142,12 @@ class Artifact(Immutable, frozen=True):
     def total(self, name: Literal["bytes", "zstd_bytes", "parameters", "nonzero_parameters"]) -> int:
         """The sum of one figure over the components."""
         return sum(getattr(part, name) for part in self.parts.values())
+
+    def operations(self, name: Literal["macs", "nonzero_macs", "bit_operations"]) -> int | None:
+        """The sum over the components, each called once; None unless all of them were counted."""
+        counts: list[int | None] = [getattr(part, name) for part in self.parts.values()]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     @property
     def bits_per_parameter(self) -> float:
@@ -161,6 +171,7 @@ class Record(Immutable, frozen=True, kw_only=True):
     latency: Latency | None = None
     cost: Cost | None = None
     columns_sha256: str | None = None
+    instructions: InstructionCounts | None = None
 
     def __post_init__(self) -> None:
         if self.status == "ok" and None in (self.artifact, self.accuracy):
@@ -179,8 +190,13 @@ class Record(Immutable, frozen=True, kw_only=True):
         if self.artifact is not None:
             found |= {name: self.artifact.total(name) for name in ("bytes", "zstd_bytes", "parameters", "nonzero_parameters")}
             found["bits_per_parameter"] = self.artifact.bits_per_parameter
+            counted = {name: self.artifact.operations(name) for name in ("macs", "nonzero_macs", "bit_operations")}
+            found |= {name: count for name, count in counted.items() if count is not None}
         if self.latency is not None:
             found |= {"speed_up": self.latency.speed_up.value, "latency_ms": self.latency.median_ms.value}
+        if self.instructions is not None and self.instructions.ratio is not None:
+            found["instructions"] = self.instructions.per_request("artifact")
+            found["instruction_ratio"] = self.instructions.ratio
         if self.cost is not None:
             found |= {"compress_s": self.cost.seconds, "compress_peak_bytes": self.cost.peak_bytes}
         return found

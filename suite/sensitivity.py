@@ -3,29 +3,25 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from suite.record import Record
+from suite.statistics import difference
 from suite.summarize import Board, Columns, Row, compare, identity, newest_first, summarize
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """A variant. parts: component -> the row in which it alone was compressed; whole: that of all it applies to, on the board."""
+    """A variant. parts: component -> the row in which it alone was compressed; whole: that of all it applies to, on the board.
+
+    worst: the component whose loss is surely the greatest, if there is one.
+    """
 
     method: str
     variant: str
     parts: Mapping[str, Row]
     whole: Row | None
-
-    @property
-    def worst(self) -> str | None:
-        """The component whose loss is greatest, if its interval leaves out the losses of all the others and zero; else None."""
-        known = {name: row.difference for name, row in self.parts.items() if row.difference is not None}
-        if len(known) < 2:
-            return None
-        name = min(known, key=lambda name: known[name].value)
-        highest = min(0.0, *(other.low for key, other in known.items() if key != name))
-        return name if known[name].high < highest else None
+    worst: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +60,20 @@ def _sensitivity(board: Board, records: list[Record], columns: Columns) -> Sensi
             rows[name].setdefault(touched.pop(), row)  # on one component only: the whole is the part
     every = list(dict.fromkeys(name for row in board.rows for step in row.record.cell.recipe for name in step.components))
     every += [name for parts in rows.values() for name in parts if name not in every]
-    impacts = tuple(Impact(*name, parts, wholes.get(name)) for name, parts in sorted(rows.items()))
+    impacts = tuple(Impact(*name, parts, wholes.get(name), worst(parts, board, columns)) for name, parts in sorted(rows.items()))
     return Sensitivity(board, tuple(every), impacts)
+
+
+def worst(parts: Mapping[str, Row], board: Board, columns: Columns) -> str | None:
+    """The component that lost most, if its answers are surely worse than the baseline's and than those of every other component.
+
+    Each is compared with it item by item, by intervals that are widened for the number of comparisons (Bonferroni).
+    """
+    known = {name: row for name, row in parts.items() if row.difference is not None}
+    if len(known) < 2 or board.baseline is None:
+        return None
+    name = min(known, key=lambda name: known[name].difference.value)  # type: ignore[union-attr]  # those without are left out above
+    others = [board.baseline, *(row for key, row in known.items() if key != name)]
+    mine, z = columns(known[name].record)[board.metric], NormalDist().inv_cdf(1 - 0.025 / len(others))
+    gaps = (difference(mine, columns(other.record)[board.metric], z) for other in others)
+    return name if all(gap.high < 0 for gap in gaps) else None

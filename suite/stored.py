@@ -11,6 +11,11 @@ from onnx import numpy_helper
 from suite.graph import Array, attribute, initializers, nodes
 
 
+def width(type: str) -> int:
+    """Bits of an element of a type: the first number in its name, 8 for bool."""
+    return int("".join(c if c.isdigit() else " " for c in type).split()[0]) if type != "bool" else 8
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A constant: its element type as stored (`float32`, `int8`, `int4`…), its logical shape and how many elements are zero."""
@@ -26,8 +31,8 @@ class Constant:
 
     @property
     def bits(self) -> int:
-        """The stored width of an element: the first number in the name of its type, 8 for bool."""
-        return int("".join(c if c.isdigit() else " " for c in self.type).split()[0]) if self.type != "bool" else 8
+        """The stored width of an element."""
+        return width(self.type)
 
 
 _OPERANDS = {

@@ -1,13 +1,19 @@
 """From records to what the site shows. Pure: records and raw columns in, boards out; no torch, no runtime."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from suite.comparable import difference_in_keys, first_difference
 from suite.contracts import BASELINE
+from suite.figures import Grade
+from suite.frontier import frontier
+from suite.letters import tie_letters
+from suite.paired import Paired, paired
+from suite.ranks import Speed, accuracy_ranks, speed_ranks
 from suite.record import Estimate, Record
 from suite.statistics import difference
 
@@ -36,17 +42,22 @@ class Flips:
 class Row:
     """One record beside its baseline.
 
-    difference: accuracy minus the baseline's on the same items. size_ratio: baseline bytes / bytes. rank: 1 + the rows of the
-    board whose interval lies wholly above this one's; rows that cannot be told apart share it. incomparable: why there is no
-    difference, naming what differs.
+    difference: accuracy minus the baseline's on the same items, and `paired` what else is said of the two. size_ratio: baseline bytes /
+    bytes, and so for bit-operations. rank, speed_rank: 1 + the rows of the board that surely answer better, or are surely faster,
+    corrected for how many there are (`suite.ranks`); those of rank 1 may be the best. ties: its tie groups, a letter each
+    (`suite.letters`). incomparable: why there is no difference, naming what differs.
     """
 
     record: Record
     metric: str
     difference: Estimate | None = None
+    paired: Paired | None = None
     flips: Flips | None = None
     size_ratio: float | None = None
+    bit_operations_ratio: float | None = None
     rank: int | None = None
+    speed_rank: int | None = None
+    ties: str | None = None
     incomparable: str | None = None
     size_frontier: bool = False
     latency_frontier: bool = False
@@ -67,6 +78,28 @@ class Row:
         return found.speed_up if found is not None and self.record.status == "ok" else None
 
     @property
+    def speed(self) -> Speed | None:
+        """Its speed-up as `suite.ranks` compares it; None of one that is not ranked."""
+        found = self.record.latency
+        if found is None or self.record.status != "ok" or self.not_ranked:
+            return None
+        return Speed(found.speed_up, found.launches, found.stretch)
+
+    @property
+    def host_grade(self) -> Grade | None:
+        """That of the session which timed it; None of one that was not timed, or not graded (before schema 5)."""
+        found = self.record.latency
+        return found.health.grade if found is not None and found.health is not None else None
+
+    @property
+    def not_ranked(self) -> str | None:
+        """Why its latency is shown and not ranked; None if it is."""
+        found = self.record.latency
+        if found is None or found.health is None or found.health.ranked:
+            return None
+        return f"not ranked (host grade {found.health.grade})"
+
+    @property
     def bytes(self) -> int | None:
         found = self.record.artifact
         return found.total("bytes") if found is not None and self.record.status == "ok" else None
@@ -82,7 +115,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Rows that may stand in one table: one model, target, tier, test set and host. Best accuracy first, failures last."""
+    """Rows that may stand in one table: one model, target, tier, test set and host. Best accuracy first, failures last.
+
+    untied: why its rows have no tie letters, in words.
+    """
 
     model: str
     target: str
@@ -90,6 +126,7 @@ class Board:
     host: str
     metric: str
     rows: tuple[Row, ...]
+    untied: str | None = None
 
     @property
     def baseline(self) -> Row | None:
@@ -132,59 +169,40 @@ def _board(records: list[Record], columns: Columns) -> Board:
     first = records[0]
     metric = next((r.accuracy.metric for r in newest.values() if r.accuracy is not None), "")
     baseline = next((r for r in newest.values() if r.cell.method == BASELINE and r.status == "ok"), None)
-    hits = columns(baseline)[metric] if baseline is not None else None
-    rows = [_row(record, metric, baseline, hits, columns) for record in newest.values()]
-    rows = _with_frontier(_with_rank(rows))
+    old = columns(baseline) if baseline is not None else None
+    rows = _with_frontier([_row(record, metric, baseline, old, columns) for record in newest.values()])
     rows.sort(key=lambda row: (row.accuracy is None, -(row.accuracy.value if row.accuracy else 0.0), row.record.name))
+    rows, untied = _with_ties(_with_speed_ranks(rows), baseline, columns)
     cell = first.cell
-    return Board(cell.model, cell.target, cell.tier, first.environment.host, metric, tuple(rows))
-
-
-def first_difference(record: Record, baseline: Record) -> tuple[str, object, object] | None:
-    """The first thing that makes two records incomparable, and what it is in each; None if nothing does."""
-    pairs = (
-        ("model revision", record.provenance.model_sha256, baseline.provenance.model_sha256),
-        ("test set", record.provenance.test_sha256, baseline.provenance.test_sha256),
-        ("number of test items", _items(record), _items(baseline)),
-        ("suite version", record.provenance.suite_version, baseline.provenance.suite_version),
-        ("target settings", record.cell.settings, baseline.cell.settings),
-    )
-    return next((pair for pair in pairs if pair[1] != pair[2]), None)
-
-
-def difference_in_keys(record: Record, baseline: Record) -> str | None:
-    """The same in words."""
-    found = first_difference(record, baseline)
-    return found and f"{found[0]} differs from the baseline's ({short(found[1])} against {short(found[2])})"
-
-
-def _items(record: Record) -> int | None:
-    return None if record.accuracy is None else record.accuracy.items
-
-
-def short(value: object) -> str:
-    """A value that tells two records apart, no longer than a person needs."""
-    return str(value)[:12] if isinstance(value, str) else str(value)
+    return Board(cell.model, cell.target, cell.tier, first.environment.host, metric, tuple(rows), untied)
 
 
 def compare(record: Record, board: Board, columns: Columns) -> Row:
     """A record that is not on the board itself (of one component, say) beside the board's baseline."""
     baseline = board.baseline.record if board.baseline else None
-    return _row(record, board.metric, baseline, columns(baseline)[board.metric] if baseline else None, columns)
+    return _row(record, board.metric, baseline, columns(baseline) if baseline else None, columns)
 
 
-def _row(record: Record, metric: str, baseline: Record | None, hits: Array | None, columns: Columns) -> Row:
+def _row(record: Record, metric: str, baseline: Record | None, old: Mapping[str, Array] | None, columns: Columns) -> Row:
     row = Row(record=record, metric=metric)
     if record.status != "ok":
         return row
-    if baseline is None or hits is None:
+    if baseline is None or baseline.accuracy is None or old is None:
         return replace(row, incomparable="no baseline was measured")
     reason = difference_in_keys(record, baseline)
     if reason is not None:
         return replace(row, incomparable=reason)
-    mine = columns(record)[metric]
-    ratio = baseline.figures()["bytes"] / record.figures()["bytes"]
-    return replace(row, difference=difference(mine, hits), flips=_flips(mine, hits), size_ratio=ratio)
+    mine = columns(record)
+    beside = paired(mine, old, metric, baseline.accuracy.metrics)
+    size, fewer = (_ratio(name, baseline, record) for name in ("bytes", "bit_operations"))
+    gap, flips = difference(mine[metric], old[metric]), _flips(mine[metric], old[metric])
+    return replace(row, difference=gap, paired=beside, flips=flips, size_ratio=size, bit_operations_ratio=fewer)
+
+
+def _ratio(name: str, baseline: Record, record: Record) -> float | None:
+    """A figure of the baseline / that of the record; None where one of them is not known, or zero."""
+    old, new = (one.figures().get(name) for one in (baseline, record))
+    return old / new if old and new else None
 
 
 def _flips(mine: Array, old: Array) -> Flips | None:
@@ -194,27 +212,32 @@ def _flips(mine: Array, old: Array) -> Flips | None:
     return Flips(int(np.sum(old & ~mine)), int(np.sum(mine & ~old)), float(np.mean(mine == old)))
 
 
-def _with_rank(rows: list[Row]) -> list[Row]:
-    lows = np.sort([row.accuracy.low for row in rows if row.accuracy is not None])
+def _with_ties(rows: list[Row], baseline: Record | None, columns: Columns) -> tuple[list[Row], str | None]:
+    """Ranks and tie letters, of the rows that answered the same items: the baseline's, or without one those of the best row."""
+    first = baseline or next((row.record for row in rows if row.accuracy is not None), None)
+    peers = [row for row in rows if first and row.accuracy and first_difference(row.record, first) is None]
+    answers = [columns(row.record)[row.metric] for row in peers]
+    if len({array.dtype for array in answers}) > 1:
+        answers = [array.astype(np.float64) for array in answers]
+    ranks, letters = accuracy_ranks(answers), tie_letters(answers)
+    found = {row.record.name: replace(row, rank=rank) for row, rank in zip(peers, ranks, strict=True)}
+    if isinstance(letters, str):
+        return [found.get(row.record.name, row) for row in rows], letters
+    known = dict(zip(found, letters, strict=True))
+    return [replace(found.get(row.record.name, row), ties=known.get(row.record.name)) for row in rows], None
 
-    def rank(row: Row) -> int | None:
-        return None if row.accuracy is None else 1 + int(lows.size - np.searchsorted(lows, row.accuracy.high, side="right"))
 
-    return [replace(row, rank=rank(row)) for row in rows]
+def _with_speed_ranks(rows: list[Row]) -> list[Row]:
+    """A timing from a noisy host is only ranked if all are noisy."""
+    timed = [(row, row.speed) for row in rows if row.speed is not None]
+    timed = [(row, speed) for row, speed in timed if row.record.latency and not row.record.latency.noisy] or timed
+    ranks = speed_ranks([speed for _, speed in timed], SPEED_MARGIN)
+    found = {row.record.name: rank for (row, _), rank in zip(timed, ranks, strict=True)}
+    return [replace(row, speed_rank=found.get(row.record.name)) for row in rows]
 
 
 def _with_frontier(rows: list[Row]) -> list[Row]:
-    small = _frontier([(i, -row.bytes, row.accuracy.value) for i, row in enumerate(rows) if row.bytes and row.accuracy])
-    fast = _frontier([(i, row.speed_up.value, row.accuracy.value) for i, row in enumerate(rows) if row.speed_up and row.accuracy])
+    small = frontier([(i, -row.bytes, row.accuracy.value) for i, row in enumerate(rows) if row.bytes and row.accuracy])
+    timed = ((i, row.speed_up, row.accuracy) for i, row in enumerate(rows) if row.not_ranked is None)
+    fast = frontier([(i, speed.value, accuracy.value) for i, speed, accuracy in timed if speed and accuracy])
     return [replace(row, size_frontier=i in small, latency_frontier=i in fast) for i, row in enumerate(rows)]
-
-
-def _frontier(points: list[tuple[int, float, float]]) -> set[int]:
-    """Indices of the points (index, gain, accuracy) that no other point beats: at least as good on both axes, better on one."""
-    corner, kept = (0.0, -np.inf), set()
-    for index, gain, accuracy in sorted(points, key=lambda point: (-point[1], -point[2])):
-        if accuracy > corner[1]:
-            corner = gain, accuracy
-        if (gain, accuracy) == corner:  # equal points stand together
-            kept.add(index)
-    return kept

@@ -108,7 +108,7 @@ def advice_table(advice: "Advice", show: int) -> Table:
         assert gap is not None
         tied = sum(other.rank == pick.rank for other in advice.picks) > 1
         speed = (
-            f"{row.speed_up.value:.2f}x\n{row.speed_up.low:.2f} to {row.speed_up.high:.2f}"
+            f"{row.speed_up.value:.2f}x\n{row.not_ranked or f'{row.speed_up.low:.2f} to {row.speed_up.high:.2f}'}"
             if row.speed_up and advice.timed
             else "not timed"
         )

@@ -9,7 +9,9 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Call = Callable[[int], object]
 Stream = Callable[[int], Iterable[object]]
-Timed = Callable[[Any, range, int], list[Any]]
+Keep = Callable[[int, object], None]
+Block = Callable[[range, int], list[Any]]
+"""What times the calls of some indices, and leaves out the first few: `block` or `token_block` of one side."""
 
 CALLS, DROPPED = 20, 3
 """Timed calls of a block, and those before them that are not timed: each side finds the caches full of the other's weights."""
@@ -19,13 +21,22 @@ QUADS, FEWEST = 3, 3
 now = time.perf_counter_ns
 
 
-def block(call: Call, indices: range, dropped: int) -> list[int]:
-    """Nanoseconds of each call but the first `dropped`. The timed loop: nothing else happens in it."""
+def forget(index: int, answer: object) -> None:
+    """Keeps no answer."""
+
+
+def block(call: Call, indices: range, dropped: int, keep: Keep = forget) -> list[int]:
+    """Nanoseconds of each call but the first `dropped`. The timed loop: nothing else happens while the clock runs.
+
+    keep: gets each answer after its clock has stopped.
+    """
     times = []
     for index in indices:
         start = now()
-        call(index)
+        answer = call(index)
         times.append(now() - start)
+        keep(index, answer)
+        del answer  # or the next call would have to find memory of its own
     return times[dropped:]
 
 
@@ -41,7 +52,7 @@ def token_block(stream: Stream, indices: range, dropped: int) -> list[tuple[int,
     return rows[dropped:]
 
 
-def abba(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int, seconds: float) -> tuple[Array, Array]:
+def abba(baseline: Block, compressed: Block, calls: int, quads: int, seconds: float) -> tuple[Array, Array]:
     """ABBA blocks: `quads` of them, or (0) as many as fit into `seconds`, at least 3. Both sides answer the same requests."""
     old: list[list[Any]] = []
     new: list[list[Any]] = []
@@ -49,9 +60,9 @@ def abba(timed: Timed, baseline: Any, compressed: Any, calls: int, quads: int, s
     while len(old) < (quads or QUADS) or (not quads and now() < end):
         first = range(len(old) * (calls + DROPPED), (len(old) + 1) * (calls + DROPPED))
         second = range(first.stop, first.stop + calls + DROPPED)
-        a, b = timed(baseline, first, DROPPED), timed(compressed, first, DROPPED)
-        b += timed(compressed, second, DROPPED)
-        old.append(a + timed(baseline, second, DROPPED))
+        a, b = baseline(first, DROPPED), compressed(first, DROPPED)
+        b += compressed(second, DROPPED)
+        old.append(a + baseline(second, DROPPED))
         new.append(b)
     return np.array(old, np.int64), np.array(new, np.int64)
 

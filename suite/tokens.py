@@ -11,19 +11,19 @@ from suite.statistics import over_launches
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def token_times(columns: Mapping[str, Array]) -> TokenTimes | None:
+def token_times(columns: Mapping[str, Array], stretch: float = 1.0) -> TokenTimes | None:
     """From `<side>_tokens`, shape (launches, quads, calls, 3), and `first_call:<side>:<name>`, (launches, calls), in nanoseconds.
 
-    None for a model that does not answer token by token.
+    None for a model that does not answer token by token. `stretch`: as in `suite.statistics.over_launches`.
     """
     if "compressed_tokens" not in columns:
         return None
     old, new = columns["baseline_tokens"], columns["compressed_tokens"]
     return TokenTimes(
-        artifact=_streaming(columns, "compressed"),
-        baseline=_streaming(columns, "baseline"),
-        first_token_speed_up=over_launches(_log(first_ns(old)) - _log(first_ns(new))),
-        inter_token_speed_up=_estimate(_log(inter_ns(old)) - _log(inter_ns(new))),
+        artifact=_streaming(columns, "compressed", stretch),
+        baseline=_streaming(columns, "baseline", stretch),
+        first_token_speed_up=over_launches(_log(first_ns(old)) - _log(first_ns(new)), stretch),
+        inter_token_speed_up=_estimate(_log(inter_ns(old)) - _log(inter_ns(new)), stretch),
     )
 
 
@@ -39,24 +39,24 @@ def inter_ns(tokens: Array) -> Array:
     return found
 
 
-def _streaming(columns: Mapping[str, Array], side: str) -> Streaming:
+def _streaming(columns: Mapping[str, Array], side: str, stretch: float) -> Streaming:
     tokens = columns[f"{side}_tokens"]
     rate = _log(tokens[..., 2] / (tokens[..., 1] / 1e9))
     return Streaming(
-        prefill_ms=_prefill(columns, side),
-        first_token_ms=over_launches(_log(first_ns(tokens) / 1e6)),
-        inter_token_ms=_estimate(_log(inter_ns(tokens) / 1e6)),
-        tokens_per_s=over_launches(rate),
+        prefill_ms=_prefill(columns, side, stretch),
+        first_token_ms=over_launches(_log(first_ns(tokens) / 1e6), stretch),
+        inter_token_ms=_estimate(_log(inter_ns(tokens) / 1e6), stretch),
+        tokens_per_s=over_launches(rate, stretch),
         tokens=float(tokens[..., 2].mean()),
     )
 
 
-def _prefill(columns: Mapping[str, Array], side: str) -> Estimate | None:
+def _prefill(columns: Mapping[str, Array], side: str, stretch: float) -> Estimate | None:
     """The first of a component's calls, of the component that is called for every token: the one that reads the prompt."""
     for name, first in columns.items():
         kind, of_side, component = (*name.split(":", 2), "", "")[:3]
         if kind == "first_call" and of_side == side and np.median(columns[f"component:{side}:{component}"]) > 1.5 * np.median(first):
-            return over_launches(np.log(first.astype(np.float64) / 1e6))
+            return over_launches(np.log(first.astype(np.float64) / 1e6), stretch)
     return None
 
 
@@ -66,5 +66,5 @@ def _log(values: Array) -> Array:
         return np.log(np.nanmedian(values, axis=-1)) if np.isfinite(values).any(-1).all() else np.full(values.shape[:-1], np.nan)
 
 
-def _estimate(logs: Array) -> Estimate | None:
-    return over_launches(logs) if np.isfinite(logs).all() else None
+def _estimate(logs: Array, stretch: float) -> Estimate | None:
+    return over_launches(logs, stretch) if np.isfinite(logs).all() else None

@@ -35,6 +35,7 @@ def figures(row: Row, baseline: Row) -> dict[str, Any]:
             "speed_up": _estimate(row.speed_up),
             "speed_up_verdict": row.speed_verdict,
             "noisy": record.latency.noisy,
+            "host_grade": row.host_grade,
             "median_ms": _estimate(record.latency.median_ms),
         }
     return found
@@ -95,6 +96,8 @@ def _speed(row: Row) -> str:
     elif row.speed_verdict == "worse":
         told += " It is slower than the uncompressed model."
     told += _lengths(latency.tokens)
+    if row.not_ranked is not None and latency.health is not None:
+        told += f" It is {row.not_ranked}: {latency.health.reasons[0]}."
     if latency.noisy:
         told += " The measurement was noisy: repeat it on a quieter machine before you rely on it."
     return told

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
+from suite.comparable import first_difference, short
 from suite.errors import UnknownName, UsageError
 from suite.metrics import find
-from suite.record import Estimate, Record
+from suite.record import Estimate, Latency, Record
 from suite.statistics import difference, quad_log_ratios, ratio_over_launches
-from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Verdict, board_key, first_difference, identity, newest_first, short, verdict
+from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Verdict, board_key, identity, newest_first, verdict
 
 Name = tuple[str, str]
 """Method and variant."""
@@ -144,11 +145,19 @@ def _side_by_side(one: Name, other: Name, mine: Record, theirs: Record, columns:
         problem = "the times of this target are never ranked"
     elif mine.latency is None or theirs.latency is None:
         problem = f"{'/'.join(one if mine.latency is None else other)} was not timed"
+    elif (grades := _grades(mine.latency, theirs.latency)) is not None:
+        problem = grades
     else:
         contrasts.append(_speed(mine, theirs, columns))
         if mine.latency.noisy or theirs.latency.noisy:
             problem = "the timing was noisy: repeat it on a quieter machine before you rely on it"
     return Versus(one, other, mine.cell.model, (mine, theirs), tuple(contrasts), problem)
+
+
+def _grades(*found: Latency) -> str | None:
+    """Why speeds of which one is not ranked are not compared."""
+    low = [latency.health.grade for latency in found if latency.health is not None and not latency.health.ranked]
+    return f"a timing is not ranked (host grade {max(low)}): repeat it on a quieter machine" if low else None
 
 
 def _accuracies(mine: Record, theirs: Record, columns: Columns) -> Iterator[Contrast]:
@@ -174,8 +183,9 @@ def _size(metric: str, mine: Record, theirs: Record) -> Contrast:
 
 def _speed(mine: Record, theirs: Record, columns: Columns) -> Contrast:
     """Each was timed beside the same uncompressed model in a session of its own: the ratio of their speed-ups is that of their speeds."""
-    logs = [quad_log_ratios(found["baseline_ns"], found["compressed_ns"]) for found in (columns(mine), columns(theirs))]
-    gap = ratio_over_launches(*logs)
+    one, other = (quad_log_ratios(found["baseline_ns"], found["compressed_ns"]) for found in (columns(mine), columns(theirs)))
+    stretch = max(record.latency.stretch for record in (mine, theirs) if record.latency)
+    gap = ratio_over_launches(one, other, stretch)
     return Contrast("speed_up", mine.figures()["speed_up"], theirs.figures()["speed_up"], gap, True, verdict(gap, 1.0, SPEED_MARGIN))
 
 

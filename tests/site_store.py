@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from suite import slices
-from suite.measure import summarize
+from suite.latency import summarize
 from suite.record import (
     Accuracy,
     Artifact,
@@ -194,6 +194,7 @@ def _columns(model: str, plan: Plan, items: int, shape: tuple[int, int, int], rn
     shares = {"vision": 0.7, "text": 0.26}
     return {
         metric: hits,
+        "probability": np.where(hits, 0.9, 0.4).astype(np.float16),
         "prediction": rng.integers(0, 900, items).astype(np.int16),
         "baseline_ns": baseline,
         "compressed_ns": compressed,
@@ -230,4 +231,7 @@ def _part(name: str, size: int, kept: float) -> Part:
         nonzero_parameters=int(parameters * kept),
         operators={"MatMul": 24, "Add": 31},
         parameters_by_type={"float32": parameters},
+        macs=25 * parameters,
+        nonzero_macs=int(25 * parameters * kept),
+        bit_operations=25 * parameters * 32 * 32,
     )

@@ -73,6 +73,7 @@ COMMANDS = [
     "plan",
     "run",
     "sensitivity",
+    "crosscheck",
     "render",
     "serve",
     "train",

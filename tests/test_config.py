@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from suite.config import Budget, Config, Limits, load
+from suite.config import SCENARIOS, Budget, Config, Limits, load
 from suite.errors import ConfigError, UsageError
+from suite.scenarios import NAMES
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ recipe_files = ["my_recipe.toml"]
 host = "pi@board"
 host_python = "/opt/python3"
 ssh_options = ["-p2222"]
+scenarios = ["all_cores"]
 one_component = true
 retry_failed = true
 
@@ -69,6 +71,7 @@ def test_every_key_can_be_set(write):
         host="pi@board",
         host_python="/opt/python3",
         ssh_options=("-p2222",),
+        scenarios=("all_cores",),
         one_component=True,
         retry_failed=True,
         limits=Limits(compress_s=30.0, memory_gib=0.5),
@@ -166,3 +169,20 @@ def test_a_config_cannot_be_changed():
         Config().tier = "full"
     with pytest.raises(ValueError, match="above 0"):
         msgspec.structs.replace(Limits(), launch_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "said"),
+    [
+        (["batch_9"], "there is no scenario 'batch_9'; did you mean 'batch_8'?"),
+        (["none", "server"], "'none' stands for itself alone"),
+    ],
+)
+def test_a_scenario_that_is_none_is_named(scenarios, said):
+    with pytest.raises(ConfigError) as error:
+        load(None, {"scenarios": scenarios})
+    assert said in str(error.value)
+
+
+def test_the_scenarios_are_those_that_can_be_measured():
+    assert (*NAMES, "none") == SCENARIOS

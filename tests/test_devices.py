@@ -13,8 +13,8 @@ from site_pages import Page, publish
 from site_store import PLANS, TARGET, Plan, build, cell, key, put
 
 from suite.devices import LOSS, device_boards, kernels
-from suite.figures import BesideReference
-from suite.measure import summarize as latency_of
+from suite.figures import BesideReference, InstructionCounts
+from suite.latency import summarize as latency_of
 from suite.pages import BoardView, Cards
 from suite.record import Estimate
 from suite.summarize import summarize
@@ -130,7 +130,9 @@ def page(tmp_path_factory):
         quiet = {name: array[:300] for name, array in columns.items() if not name.endswith("_ns") and not name.startswith("component:")}
         accuracy = replace(record.accuracy, items=300)
         there = replace(there, target=SLOW)
-        store.put(replace(record, key=key(plan.variant, SLOW), cell=there, latency=None, accuracy=accuracy), quiet)
+        counts = InstructionCounts({"all": (30_000_000, 34_000_000), "dot": (8_000_000,) * 2}, {"all": (64_000_000,) * 2}, None)
+        slow = replace(record, key=key(plan.variant, SLOW), cell=there, latency=None, accuracy=accuracy, instructions=counts)
+        store.put(slow, quiet)
     publish(store, folder / "site", targets=dict(CARDS.targets))
     return folder / "site"
 
@@ -142,6 +144,10 @@ def test_the_page_says_what_moving_gains_and_what_changes(page):
     assert "None of 2 is surely more or less accurate here" in words
     record = next((page / "record").glob(f"glyph_clip--dynamic_int8--per_channel--{OTHER}*.html"))
     assert "it was timed beside the uncompressed model on" in Page(record).words
+    assert "32.02.00×" in words, "the mean of the requests, and how many times fewer than the baseline's"
+    counted = Page(next((page / "record").glob(f"glyph_clip--dynamic_int8--per_channel--{SLOW}*.html"))).words
+    assert "SDOT, UDOT, USDOT (int8 dot products)8.00.0–" in counted
+    assert "no measure of time" in counted
     assert Page(page / "target" / f"{OTHER}.html").words.count("Timed beside") == 1
 
 
@@ -159,6 +165,25 @@ def test_without_several_targets_the_page_says_so(leaderboard):
     words = Page(leaderboard / "runtimes.html").words
     assert "No model has been timed on more than one target of a device yet" in words
     assert "Nothing has been run under an emulator yet" in words
+
+
+def test_counts_that_could_not_be_taken_are_a_dash_with_the_reason(tmp_path):
+    store = build(tmp_path / "results", plans=PLANS[:1])
+    record = next(iter(store.records()))
+    there = replace(record.cell, target=SLOW)
+    counts = InstructionCounts(reason="there is no C compiler here")
+    store.put(replace(record, key=key(SLOW), cell=there, latency=None, instructions=counts), store.columns(record))
+    publish(store, tmp_path / "site", targets=dict(CARDS.targets))
+    found = next((tmp_path / "site/record").glob(f"*--{SLOW}*.html"))
+    assert "Not counted: there is no C compiler here." in Page(found).words
+    assert 'title="there is no C compiler here">–' in (tmp_path / "site/runtimes.html").read_text()
+
+
+def test_the_download_has_the_counts(page):
+    with (page / "data" / "results.csv").open() as file:
+        rows = {row["target"]: row for row in csv.DictReader(file)}
+    assert (float(rows[SLOW]["instructions"]), float(rows[SLOW]["instruction_ratio"])) == (32e6, 2.0)
+    assert rows[OTHER]["instructions"] == rows[OTHER]["instruction_ratio"] == "", "of a target that is timed nothing is counted"
 
 
 def test_the_download_has_the_reference(page):

@@ -31,6 +31,20 @@ def _measured(target, work, results):
     return {f"{record.cell.method}/{record.cell.variant}": (record, store.columns(record)) for record in store.records()}
 
 
+def check_instructions(record, arm):
+    """Of a small model without other vector arithmetic: the multiply-accumulates of its graph are those of its instructions, exactly."""
+    counts = record.instructions
+    if counts.reason is not None:
+        assert "could not be counted" not in counts.reason, "a QEMU without plug-ins is a reason, one that breaks is not"
+        return
+    lanes = {"fmla": 4} if arm else {"vfmadd": 8}
+    for name, width in lanes.items():
+        assert counts.baseline[name] == (record.artifact.parts["vision"].macs // width + record.artifact.parts["text"].macs // width,) * 3
+    assert all(count > 10_000 for count in counts.artifact["all"])
+    if record.cell.method == "dynamic_int8":
+        assert {"dot", "mmla", "mlal", "mull"} & set(counts.artifact) if arm else {"vpmaddubsw"} <= set(counts.artifact)
+
+
 @pytest.mark.parametrize("name", EMULATED)
 def test_an_emulated_processor_answers_with_its_own_kernels(name, reference, work, tmp_path):
     if skip := REGISTRY.probes[name]():
@@ -45,5 +59,6 @@ def test_an_emulated_processor_answers_with_its_own_kernels(name, reference, wor
         assert record.provenance.artifact_sha256 == known.provenance.artifact_sha256, "the very same files"
         made = environments.versions(REGISTRY.targets[name].environment)
         assert {f"{REGISTRY.targets[name].environment} {part}" for part in made} <= set(record.environment.libraries)
+        check_instructions(record, REGISTRY.targets[name].device == "ARM CPU")
         agreement = (columns["recall_at_1"] == hits["recall_at_1"][: record.accuracy.items]).mean()
         assert agreement > (0.99 if method.startswith("baseline") else 0.9)

@@ -1,6 +1,7 @@
 """The environment is read from what the platform gives; what it does not give is None, never a guess."""
 
 import os
+import platform
 import shutil
 import subprocess
 from importlib import metadata
@@ -130,6 +131,114 @@ def test_libraries_that_are_not_installed_are_left_out(monkeypatch):
     assert "torch" not in found
     assert found["onnxruntime"] == "onnxruntime 1"
     assert set(found) == set(environment.LIBRARIES) - {"torch"}
+
+
+V1 = "cmov cx8 fpu fxsr mmx syscall sse sse2"
+V2 = f"{V1} cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3"
+V3 = f"{V2} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave"
+A76 = "fp asimd evtstrm aes crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "level"),
+    [
+        ("x86_64", "fpu sse", None),
+        ("x86_64", V1, "x86-64-v1"),
+        ("x86_64", V2, "x86-64-v2"),
+        ("x86_64", V3, "x86-64-v3"),
+        ("x86_64", f"{V3} avx512f avx512bw avx512cd avx512dq", "x86-64-v3"),
+        ("x86_64", f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl", "x86-64-v4"),
+        ("x86_64", f"{V1} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave", "x86-64-v1"),
+        ("aarch64", "fp asimd evtstrm crc32", "armv8.0-a"),
+        ("aarch64", A76, "armv8.2-a"),
+        ("aarch64", f"{A76} jscvt fcma dit uscat ilrcpc flagm flagm2 frint sb i8mm bf16", "armv8.6-a"),
+        ("riscv64", V1, None),
+        ("x86_64", "", None),
+    ],
+)
+def test_the_level_is_the_highest_of_which_every_flag_is_there(machine, flags, level, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert facts.level(frozenset(flags.split())) == level
+
+
+def test_caches_are_those_of_the_first_core(files):
+    folder = "/sys/devices/system/cpu/cpu0/cache/index{}/{}"
+    kinds = [("1", "Data", "48K"), ("1", "Instruction", "64K"), ("2", "Unified", "2048K"), ("3", "Unified", "30M"), ("4", "Unified", "1G")]
+    files(
+        {folder.format(i, name): value for i, row in enumerate(kinds) for name, value in zip(("level", "type", "size"), row, strict=True)}
+    )
+    assert facts.caches() == {"L1d": 48 << 10, "L2": 2 << 20, "L3": 30 << 20}
+
+
+def test_caches_of_macos_come_from_sysctl(files, monkeypatch):
+    files({})
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(
+        facts, "sysctl", {"hw.perflevel0.l1dcachesize": "131072", "hw.l1dcachesize": "65536", "hw.l2cachesize": "4194304"}.get
+    )
+    assert facts.caches() == {"L1d": 131072, "L2": 4194304}
+
+
+@pytest.mark.parametrize(
+    ("contents", "cores", "memory"),
+    [
+        ({}, None, None),
+        ({"/proc/self/cgroup": "0::/", "/sys/fs/cgroup/cpu.max": "max 100000", "/sys/fs/cgroup/memory.max": "max"}, None, None),
+        ({"/proc/self/cgroup": "0::/", "/sys/fs/cgroup/cpu.max": "150000 100000", "/sys/fs/cgroup/memory.max": "1048576"}, 1.5, 1 << 20),
+        (
+            {
+                "/proc/self/cgroup": "0::/a.slice/b",
+                "/sys/fs/cgroup/a.slice/b/cpu.max": "200000 100000",
+                "/sys/fs/cgroup/a.slice/cpu.max": "50000 100000",
+                "/sys/fs/cgroup/a.slice/memory.max": "2097152",
+                "/sys/fs/cgroup/a.slice/b/memory.max": "max",
+            },
+            0.5,
+            2 << 20,
+        ),
+        (
+            {
+                "/proc/self/cgroup": "4:memory:/box\n3:cpu,cpuacct:/box",
+                "/sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "25000",
+                "/sys/fs/cgroup/cpu/box/cpu.cfs_period_us": "100000",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+            },
+            0.25,
+            None,
+        ),
+        (
+            {
+                "/proc/self/cgroup": "3:cpu,cpuacct:/",
+                "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+                "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            None,
+            None,
+        ),
+    ],
+)
+def test_limits_of_a_container_are_the_least_of_its_groups(contents, cores, memory, files):
+    files(contents)
+    found = environment.read()
+    assert (found.cpu_quota, found.memory_limit_bytes) == (cores, memory)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "turbo", "smt"),
+    [
+        ("intel_pstate/no_turbo", "0", True, None),
+        ("intel_pstate/no_turbo", "1", False, None),
+        ("cpufreq/boost", "1", True, None),
+        ("cpufreq/boost", "0", False, None),
+        ("smt/active", "1", None, True),
+        ("smt/active", "0", None, False),
+        ("smt/active", "odd", None, None),
+    ],
+)
+def test_turbo_and_smt(path, text, turbo, smt, files):
+    files({f"/sys/devices/system/cpu/{path}": text})
+    found = environment.read()
+    assert (found.turbo, found.smt) == (turbo, smt)
 
 
 @pytest.fixture

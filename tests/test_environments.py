@@ -1,14 +1,16 @@
 """Environments of their own: made whole or not at all, of the machine's own sources, and named where they are missing."""
 
 import json
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 
-from suite import environments, registry
-from suite.contracts import TargetCard
-from suite.environments import debian, emulated, litert
+from suite import counting, environments, registry
+from suite.contracts import Skip, TargetCard
+from suite.environments import counter, debian, emulated, litert
 from suite.errors import NotWritable, UsageError
 from suite.executors.local import HERE
 
@@ -106,6 +108,70 @@ def test_a_worker_runs_where_its_target_says(home):
     (home / "x86-emulated/qemu/usr/bin/qemu-x86_64").touch()
     x86 = environments.interpreter(replace(CARD, environment="x86-emulated", settings={"cpu": "Haswell"})).command
     assert x86 == (str(home / "x86-emulated/qemu/usr/bin/qemu-x86_64"), "-cpu", "Haswell", sys.executable)
+
+
+# The counter of instructions
+
+
+def put_counter(folder):
+    """What a counter is made of, as empty files."""
+    for name in ("count.so", "qemu/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "qemu/usr/bin/qemu-aarch64"):
+        (folder / "counter" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "counter" / name).touch()
+
+
+def test_without_a_compiler_an_environment_is_whole_and_says_why_nothing_is_counted(home):
+    folder = home / "arm-emulated"
+    folder.mkdir(parents=True)
+    counter.build(folder, "aarch64", lambda emulator: emulator, lambda step: None)
+    skip = environments.counting_interpreter(replace(CARD, environment="arm-emulated", settings={"cpu": "cortex-a72"}))
+    assert skip == Skip("there is no C compiler here to build the counter with: install one, and make the environment anew")
+
+
+def test_one_that_was_made_before_there_was_a_counter_says_what_to_do(home):
+    skip = environments.counting_interpreter(replace(CARD, environment="arm-emulated", settings={"cpu": "cortex-a72"}))
+    assert skip == Skip("its environment has no counter of instructions: remove it, and make it anew with squeezemark env create")
+    assert isinstance(environments.counting_interpreter(CARD), Skip), "a target of this very Python has no emulator around it"
+
+
+def test_a_counter_brings_its_own_loader_and_libraries(tmp_path):
+    folder = tmp_path / "a,b"
+    put_counter(folder)
+    command = counter.emulator(folder, "aarch64")
+    own = folder / "counter"
+    assert command[0] == str(own / "qemu/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+    assert command[1:4] == ("--library-path", str(own / "qemu/lib/x86_64-linux-gnu"), str(own / "qemu/usr/bin/qemu-aarch64"))
+    assert command[4:] == ("-plugin", str(own / "count.so").replace("a,b", "a,,b")), "a comma would begin an argument"
+    (own / "qemu/usr/bin/qemu-aarch64").unlink()
+    assert counter.emulator(folder, "aarch64") == Skip("the package qemu-user has no emulator of aarch64 that runs here")
+
+
+def test_a_qemu_that_takes_no_counter_leaves_the_reason_and_nothing_else(tmp_path, monkeypatch):
+    def fetch(packages, architecture, folder):
+        put_counter(tmp_path)
+        return {}
+
+    monkeypatch.setattr(counter.debian, "fetch", fetch)
+    monkeypatch.setattr(counter.debian, "native", lambda: "amd64")
+    monkeypatch.setattr(counter.debian, "run", lambda command, failure: "")
+    monkeypatch.setattr(counter.shutil, "which", lambda name: f"/usr/bin/{name}")
+    broken = [sys.executable, "-c", "raise SystemExit('plugins are not supported')", "--"]
+    counter.build(tmp_path, "aarch64", lambda emulator: broken, lambda step: None)
+    assert counter.emulator(tmp_path, "aarch64") == Skip("QEMU does not take the counter: plugins are not supported")
+    assert [path.name for path in (tmp_path / "counter").iterdir()] == ["reason"]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler on this machine")
+@pytest.mark.parametrize("interface", counter.INTERFACES)
+def test_the_plug_in_compiles_without_a_warning(interface):
+    flags = ("-fsyntax-only", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-DPLUGIN_API={interface}")
+    done = subprocess.run(["cc", *flags, str(counter.SOURCE)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_worker_and_plug_in_mean_the_same_mark():
+    assert counting.MARK == counter.MARK
+    assert f"{counter.MARK:#X}".replace("0X", "0x") in counter.SOURCE.read_text()
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_what_is_kept_is_what_the_pages_need(few: tuple[Store, Evidence]) -> Non
         (name,) = kept.slices
         assert name == f"slice:{next(iter(record.accuracy.slices))}"
         assert (kept.slices[name] == columns[name]).all()
-        assert set(evidence.predictions(record)) == {"prediction"}, "neither times nor metrics"
+        assert set(evidence.predictions(record)) == {"prediction", "probability"}, "neither times nor metrics"
         assert (kept.strips is None) == (record.cell.component is not None)
 
 

@@ -41,6 +41,15 @@ def test_the_main_job_in_miniature(squeezemark, tmp_path, work):
     assert records["magnitude_pruning/local_70"].accuracy.metrics["recall_at_1"].value < baseline.accuracy.metrics["recall_at_1"].value
     assert {step.method for step in records["per_component_int8/static_vision_dynamic_text"].cell.recipe} == {"static_int8", "dynamic_int8"}
 
+    assert {name: part.macs for name, part in baseline.artifact.parts.items()} == {"vision": 2 * 64 * 256, "text": 2 * 64 * 160}
+    assert baseline.artifact.operations("bit_operations") == 32 * 32 * baseline.artifact.operations("macs")
+    assert records["dynamic_int8/per_channel"].artifact.operations("bit_operations") == 8 * 8 * baseline.artifact.operations("macs")
+    pruned = records["magnitude_pruning/local_70"].artifact
+    assert pruned.operations("macs") == baseline.artifact.operations("macs"), "a dense runtime multiplies by zeros too"
+    assert pruned.operations("nonzero_macs") < 0.5 * pruned.operations("macs")
+    assert records["width_pruning/keep_50"].artifact.operations("macs") < baseline.artifact.operations("macs")
+    assert {record.instructions for record in records.values()} == {None}, "a clock says more"
+
     columns = Store(tmp_path / "results").columns(baseline)
     assert columns["recall_at_1"].mean() == pytest.approx(baseline.accuracy.metrics["recall_at_1"].value)
     assert columns["baseline_ns"].shape == columns["compressed_ns"].shape

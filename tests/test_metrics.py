@@ -7,8 +7,8 @@ import pytest
 from suite.metrics import METRICS, find
 
 SHARES = {"recall_at_1", "recall_at_5", "answer_accuracy", "top_1", "exact_match", "token_accuracy"}
-MAY_BE_ZERO = {"nonzero_parameters", "compress_s"}
-HIGHER_IS_BETTER = SHARES | {"speed_up", "cider"}
+MAY_BE_ZERO = {"nonzero_parameters", "compress_s", "macs", "nonzero_macs", "bit_operations"}
+HIGHER_IS_BETTER = SHARES | {"speed_up", "instruction_ratio", "cider"}
 
 EVERY = pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
 
@@ -65,6 +65,8 @@ def test_a_metric_of_a_models_own_is_a_share():
         ("bits_per_parameter", 8.456, "8.46"),
         ("parameters", 3_612_345, "3,612,345"),
         ("nonzero_parameters", 0, "0"),
+        ("macs", 84_851_200, "84.85 M"),
+        ("bit_operations", 86_887_628_800, "86.89 G"),
         ("speed_up", 2.146, "2.15x"),
         ("latency_ms", 1.30612, "1.306 ms"),
         ("compress_s", 12.34, "12.3 s"),

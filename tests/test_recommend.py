@@ -9,6 +9,7 @@ from site_store import TARGET, build
 
 from suite.contracts import TargetCard
 from suite.errors import UsageError
+from suite.figures import Health
 from suite.recommend import Wish, everywhere, parse_size, recommend
 
 CARDS = method_cards()
@@ -144,3 +145,15 @@ def test_without_records_it_says_what_to_do(squeezemark, tmp_path):
     assert "There is no results folder" in squeezemark("recommend", "--results", tmp_path / "none").stderr
     (tmp_path / "empty").mkdir()
     assert "There are no records yet" in squeezemark("recommend", "--results", tmp_path / "empty").stderr
+
+
+def test_what_was_timed_on_an_unfit_host_is_not_recommended_for_its_speed(world):
+    world.add("token_merging", right(360), size=3_000_000, speed=(4.0, 3.9, 4.1), latency={"health": Health("D", ("why (D)",), {}, ())})
+    reason = "timed on a host below grade C, so that its speed is not ranked"
+    for wish in (Wish(prefer="faster"), Wish(latency_ms=1e6)):
+        found, fallen = picks(world, wish)
+        assert "token_merging" not in [name for _, name in found]
+        assert fallen[reason] == 1
+    found, fallen = picks(world, Wish())
+    assert "token_merging" in [name for _, name in found]
+    assert reason not in fallen

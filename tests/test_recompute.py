@@ -8,6 +8,7 @@ from conftest import ROOT
 from msgspec.structs import replace
 from site_store import build
 
+from suite import measure
 from suite.recompute import discrepancies, figures
 from suite.record import Estimate, decode
 
@@ -81,3 +82,14 @@ def test_missing_columns_are_a_sentence_and_no_traceback(stored, squeezemark, tm
 def test_without_a_folder_it_says_what_to_do(squeezemark, tmp_path):
     done = squeezemark("recompute", "--results", tmp_path / "none")
     assert (done.returncode, "There is no results folder" in done.stderr) == (2, True)
+
+
+def test_records_before_schema_5_need_no_bounds_but_are_held_to_those_they_have(stored, monkeypatch):
+    store, record = stored
+    columns = store.columns(record)
+    made = replace(measure.summarize(columns, record.latency.cpu_wall), percentile_bounds_ms={"p50": 1.0}, baseline_percentile_bounds_ms={})
+    monkeypatch.setattr(measure, "summarize", lambda *_: made)
+    old = replace(record, schema=4, latency=replace(made, percentile_bounds_ms={}))
+    assert not list(discrepancies(old, columns))
+    (found,) = discrepancies(replace(old, latency=replace(made, percentile_bounds_ms={"p50": 2.0})), columns)
+    assert found.figure == "latency.percentile_bounds_ms.p50"

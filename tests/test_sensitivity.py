@@ -5,10 +5,9 @@ import pytest
 from boards import ITEMS, Results, right
 from msgspec.structs import replace
 
-from suite.record import Estimate, RecipeStep
-from suite.sensitivity import Impact, sensitivities
+from suite.record import RecipeStep
+from suite.sensitivity import sensitivities
 from suite.statistics import paired_difference
-from suite.summarize import Row
 
 
 def alone(results, method, component, hits, **changes):
@@ -39,12 +38,6 @@ def world():
 def one(results):
     (found,) = sensitivities(results.records, results.columns)
     return found
-
-
-def impact_of(*gaps):
-    """An impact of components whose differences are these: (value, low, high)."""
-    row = Results().add("x", right(1))
-    return Impact("x", "y", {f"part {n}": Row(record=row, metric="", difference=Estimate(*gap)) for n, gap in enumerate(gaps)}, None)
 
 
 def test_parts_stand_beside_the_whole(world):
@@ -106,21 +99,44 @@ def test_a_part_that_failed_has_no_difference(world):
     assert impact.worst is None
 
 
+def pruned(*parts):
+    """Of 400 items the baseline has 320 right, and each component alone what is given."""
+    results = Results()
+    results.add("baseline_fp32", right(320))
+    for number, hits in enumerate(parts):
+        alone(results, "pruner", f"part {number}", hits)
+    return one(results).impacts[0]
+
+
 @pytest.mark.parametrize(
-    ("gaps", "wanted"),
+    ("counts", "wanted"),
     [
-        (((-0.3, -0.4, -0.2), (-0.1, -0.15, -0.05)), "part 0"),
-        (((-0.1, -0.15, -0.05), (-0.3, -0.4, -0.2)), "part 1"),
-        (((-0.3, -0.4, -0.14), (-0.1, -0.15, -0.05)), None),  # they overlap
-        (((0.1, 0.05, 0.15), (0.3, 0.2, 0.4)), None),  # a smaller gain is not a loss
-        (((-0.01, -0.03, 0.01), (0.3, 0.2, 0.4)), None),  # nor is a tie
-        (((-0.3, -0.4, -0.2), (-0.1, -0.15, -0.05), (-0.2, -0.25, -0.15)), None),  # not below all of them
-        (((-0.3, -0.4, -0.26), (-0.1, -0.15, -0.05), (-0.2, -0.25, -0.15)), "part 0"),
-        (((-0.3, -0.4, -0.2),), None),
+        ((200, 280), "part 0"),
+        ((280, 200), "part 1"),
+        ((270, 280), "part 0"),  # though their own intervals overlap: they differ on 10 items, all of them one way
+        ((278, 280), None),
+        ((340, 330), None),  # a smaller gain is not a loss
+        ((318, 360), None),  # nor is a tie
+        ((270, 272, 300), None),  # not below all of them
+        ((250, 270, 300), "part 0"),
+        ((200,), None),
     ],
 )
-def test_one_suffers_most_only_if_its_interval_lies_below_zero_and_all_others(gaps, wanted):
-    assert impact_of(*gaps).worst == wanted
+def test_one_suffers_most_only_if_it_is_surely_below_the_baseline_and_all_others(counts, wanted):
+    assert pruned(*map(right, counts)).worst == wanted
+
+
+def test_components_are_compared_item_by_item():
+    """The same shares, over items that have nothing to do with each other, leave more room for chance."""
+    rng = np.random.default_rng(3)
+    assert pruned(right(268), right(280)).worst == "part 0"
+    assert pruned(rng.permutation(right(268)), rng.permutation(right(280))).worst is None
+
+
+def test_intervals_are_widened_for_the_number_of_components():
+    """Eight items that only one side has right tell two apart, but not each of eight."""
+    assert pruned(right(292), right(300)).worst == "part 0"
+    assert pruned(right(292), *[right(300)] * 7).worst is None
 
 
 def test_two_alike_seldom_differ_by_chance():

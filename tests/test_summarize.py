@@ -72,14 +72,48 @@ def test_rows_that_cannot_be_told_apart_share_a_rank(results):
     assert {name: row.rank for name, row in results.rows().items()} == {"baseline_fp32": 1, "a": 1, "b": 1, "c": 4, "d": 4, "e": 6}
 
 
-def test_a_rank_is_one_more_than_the_rows_wholly_above(results):
+def test_a_rank_is_one_more_than_the_rows_that_are_surely_better(results):
+    """Of two columns of which one holds the other, d items differ, all in favour of one: surely, if 1 / 2^d is at most 0.05 / 39."""
     rng = np.random.default_rng(5)
     for index in range(40):
         results.add("baseline_fp32" if index == 0 else f"m{index}", right(rng.integers(0, ITEMS + 1)))
     rows = results.board().rows
-    for row in rows:
-        assert row.rank == 1 + sum(other.accuracy.low > row.accuracy.high for other in rows)
+    hits = [round(row.accuracy.value * ITEMS) for row in rows]
+    for row, mine in zip(rows, hits, strict=True):
+        assert row.rank == 1 + sum(other - mine >= 10 for other in hits)
     assert len({row.rank for row in rows}) > 5
+
+
+def test_rows_of_other_items_are_neither_ranked_nor_tied(results):
+    results.add("baseline_fp32", right(300))
+    results.add("same", right(301))
+    results.add("other", right(390), provenance={"test_sha256": "f" * 64})
+    rows = results.rows()
+    assert {name: row.rank for name, row in rows.items()} == {"baseline_fp32": 1, "same": 1, "other": None}
+    assert {name: row.ties for name, row in rows.items()} == {"baseline_fp32": "a", "same": "a", "other": None}
+
+
+def test_without_a_baseline_the_rows_are_still_ranked(results):
+    results.add("a", right(300))
+    results.add("b", right(100))
+    assert {name: (row.rank, row.ties) for name, row in results.rows().items()} == {"a": (1, "a"), "b": (2, "b")}
+
+
+def test_letters_are_those_of_pairs_that_cannot_be_told_apart(results):
+    for name, count in (("baseline_fp32", 300), ("a", 294), ("b", 288), ("c", 100)):
+        results.add(name, right(count))
+    assert {name: row.ties for name, row in results.rows().items()} == {"baseline_fp32": "a", "a": "ab", "b": "b", "c": "c"}
+    assert results.board().untied is None
+
+
+def test_the_fastest_are_those_that_are_surely_slower_than_none(results):
+    """A timing from a noisy host is only ranked if all are noisy, as those of the golden record are."""
+    speeds = {"baseline_fp32": (1.0, 0.999, 1.001), "fast": (2.0, 1.99, 2.01), "as_fast": (1.995, 1.985, 2.005), "noisy": (3.0, 2.9, 3.1)}
+    for name, speed in speeds.items():
+        results.add(name, right(300), speed=speed)
+    assert {name: row.speed_rank for name, row in results.rows().items()} == {"baseline_fp32": 4, "fast": 2, "as_fast": 2, "noisy": 1}
+    results.records[:3] = [replace(record, latency=replace(record.latency, noisy=False)) for record in results.records[:3]]
+    assert {name: row.speed_rank for name, row in results.rows().items()} == {"baseline_fp32": 3, "fast": 1, "as_fast": 1, "noisy": None}
 
 
 def test_rows_come_best_first_and_failures_last(results):
@@ -106,6 +140,34 @@ def test_a_failure_shows_no_figures(results):
 def _dominated(point, points):
     gain, accuracy = point
     return any(g >= gain and a >= accuracy and (g, a) != point for g, a in points)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "words"),
+    [
+        (
+            {"level": "x86-64-v3"},
+            {"level": "x86-64-v4"},
+            "microarchitecture level differs from the baseline's (x86-64-v3 against x86-64-v4)",
+        ),
+        (
+            {"cpu_flags": ("avx2",)},
+            {"cpu_flags": ("avx2", "amx_int8")},
+            "set amx_int8 differs from the baseline's (not there against there)",
+        ),
+        ({"cpu_flags": ("asimd", "i8mm")}, {"cpu_flags": ("asimd",)}, "set i8mm differs from the baseline's (there against not there)"),
+        ({"level": None}, {"level": "x86-64-v4"}, None),
+        ({"cpu_flags": ()}, {"cpu_flags": ("avx2",)}, None),
+        ({"cpu_flags": ("avx2", "sse4_1")}, {"cpu_flags": ("avx2",)}, None),
+        ({"caches": {"L2": 1}, "turbo": True}, {"caches": {"L2": 2}, "turbo": False}, None),
+    ],
+)
+def test_machines_of_one_name_that_run_other_kernels_are_not_compared(results, mine, theirs, words):
+    results.add("baseline_fp32", right(300), size=4000, environment=theirs)
+    results.add("int8", right(300), size=1000, environment=mine)
+    row = results.rows()["int8"]
+    assert (row.incomparable or "").endswith(words or "")
+    assert (row.difference is None) is (words is not None)
 
 
 @pytest.mark.parametrize("seed", range(6))

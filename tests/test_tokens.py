@@ -84,3 +84,14 @@ def test_intervals_are_over_launches_of_medians():
     assert (gap.value, gap.low, gap.high) == pytest.approx((wanted.value, wanted.low, wanted.high))
     assert found.first_token_speed_up.low < 1.6
     assert found.inter_token_speed_up.value == pytest.approx(3)
+
+
+def test_intervals_are_stretched_where_launches_were_added():
+    old, new = calls(8, 20, 5, launches=3), calls(4, 8, 5, launches=3)
+    new[..., :2] = new[..., :2] * np.array([1.0, 1.25, 0.8])[:, None, None, None]
+    plain, wide = token_times(columns(old, new)), token_times(columns(old, new), 1.15)
+    for name in ("first_token_ms", "inter_token_ms", "tokens_per_s"):
+        one, other = getattr(plain.artifact, name), getattr(wide.artifact, name)
+        assert math.log(other.high / other.low) == pytest.approx(1.15 * math.log(one.high / one.low)), name
+    one, other = plain.first_token_speed_up, wide.first_token_speed_up
+    assert math.log(other.high / other.low) == pytest.approx(1.15 * math.log(one.high / one.low))

@@ -80,6 +80,30 @@ def test_record_page_tells_everything(leaderboard: Path, glyph_board: Board) -> 
     assert [path.count("h0") for path in dots] == [SHAPE[1]] * SHAPE[0]
 
 
+def test_operations_stand_beside_the_baselines(leaderboard: Path, glyph_board: Board) -> None:
+    row = next(row for row in glyph_board.rows if row.record.cell.method == "dynamic_int8")
+    artifact, baseline = row.record.artifact, glyph_board.baseline.record.artifact  # type: ignore[union-attr]
+    assert artifact
+    assert baseline
+    assert row.bit_operations_ratio == baseline.operations("bit_operations") / artifact.operations("bit_operations")  # type: ignore[operator]
+    words = record_page(leaderboard, row.record).words
+    for part in (artifact.parts["vision"], baseline.parts["vision"]):
+        assert f"{(part.macs or 0) / 1e6:,.1f}" in words
+    assert f"{(artifact.operations('macs') or 0) / 1e6:,.1f}{row.bit_operations_ratio:.1f}×" in Page(leaderboard / "index.html").words
+
+
+def test_operators_that_were_not_counted_are_named(tmp_path: Path) -> None:
+    store = build(tmp_path / "results", shape=SHAPE, plans=PLANS[:1])
+    record = next(record for record in store.records() if record.status == "ok")
+    artifact = record.artifact
+    assert artifact
+    unknown = msgspec.structs.replace(artifact.parts["text"], macs=None, nonzero_macs=None, bit_operations=None, uncounted=("GRU", "LSTM"))
+    parts = artifact.parts | {"text": unknown}
+    store.put(msgspec.structs.replace(record, artifact=msgspec.structs.replace(artifact, parts=parts)), store.columns(record))
+    publish(store, tmp_path / "site")
+    assert "textnot counted: GRU, LSTM" in record_page(tmp_path / "site", record).words
+
+
 def test_verdict_is_worded_by_what_was_measured(leaderboard: Path, glyph_board: Board) -> None:
     words = {row.record.cell.variant: record_page(leaderboard, row.record).words for row in glyph_board.rows if row.record.status == "ok"}
     assert "This is the uncompressed Glyph CLIP" in words["fp32"]

@@ -7,8 +7,9 @@
   const tables = [...document.querySelectorAll("table.board")];
   if (!form || !tables.length) return;
 
-  const FIRST_ASCENDING = new Set(["rank", "method", "size", "download", "latency", "cost", "flips"]);
-  const FILTERS = ["q", "family", "division", "tier", "lossless"];
+  const FIRST_ASCENDING = new Set(["rank", "method", "ties", "size", "download", "latency", "grade", "cost", "flips"]);
+  const WORDS = new Set(["method", "ties"]);
+  const FILTERS = ["q", "family", "division", "tier", "grade", "lossless"];
   const ranges = document.querySelectorAll("[data-tier]");
   const state = { sort: "", descending: false };
 
@@ -18,6 +19,7 @@
   }
   fill("family", rowValues("family"));
   fill("division", rowValues("division"));
+  fill("grade", rowValues("grade"));
   fill("tier", [...ranges].map((element) => element.dataset.tier));
   form.hidden = false;
   form.addEventListener("input", () => show(true));
@@ -104,6 +106,7 @@
     return words.every((word) => text.includes(word))
       && (!filters.family || row.dataset.family === filters.family)
       && (!filters.division || row.dataset.division === filters.division)
+      && (!filters.grade || row.dataset.grade === filters.grade)
       && (!filters.tier || table.dataset.tier === filters.tier)
       && (!filters.lossless || ["tie", "better"].includes(row.dataset.verdict));
   }
@@ -125,7 +128,7 @@
     if (!head) return undefined;
     let start = 0;
     for (const cell of row.cells) {
-      if (start === head.cellIndex) return head.dataset.key === "method" ? cell.dataset.value : number(cell.dataset.value);
+      if (start === head.cellIndex) return WORDS.has(head.dataset.key) ? cell.dataset.value : number(cell.dataset.value);
       start += cell.colSpan;
     }
     return undefined;

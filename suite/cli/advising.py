@@ -43,7 +43,8 @@ def recommend(
     squeezemark recommend --max-loss 1 --max-size 10MB
     squeezemark recommend --models scene_captioner --max-loss 0.5 --prefer faster --division data-free
 
-    Variants that cannot be told apart share a rank. A variant meets --max-loss if its whole 95 % interval does.
+    Variants that cannot be told apart share a rank; of speeds that is corrected for how many there are, so that the fastest is among those
+    of rank 1 at 95 %. A variant meets --max-loss if its whole 95 % interval does.
     """
     from suite.recommend import Wish, parse_size
     from suite.recommend import recommend as advise

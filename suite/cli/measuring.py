@@ -1,15 +1,18 @@
-"""Commands that measure, or say what would be measured: plan, run, sensitivity."""
+"""Commands that measure, or say what would be measured: plan, run, sensitivity, crosscheck."""
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.options import planned, prepare, print_rows, report_broken, selection
+from suite.cli.options import discover, one_model, planned, prepare, print_rows, report_broken, selection, split
 from suite.contracts import BASELINE
 
 if TYPE_CHECKING:
     from suite.config import Config
+    from suite.crosscheck import Crosscheck
     from suite.record import Record
     from suite.registry import Registry
 
@@ -67,6 +70,61 @@ def sensitivity(names: tuple[str, ...], **choices: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
+@click.command()
+@click.argument("model", required=False)
+@click.option("--method", default=f"{BASELINE}/fp32", show_default=True, help="A method and its variant.")
+@click.option("--target", help="Where it is measured. Default: the reference target of this machine.")
+@click.option("--seconds", type=click.FloatRange(1), default=20.0, show_default=True, help="How long the two take turns.")
+@click.option("--work", default=".squeezemark", show_default=True, help="Folder for exports and test sets; may be deleted at any time.")
+@click.option("--json", "as_json", is_flag=True, help="One object, for scripts.")
+@click.option("--plugins", multiple=True, callback=split, help="Folders with your own models/, methods/ or targets/.")
+def crosscheck(
+    model: str | None, method: str, target: str | None, seconds: float, work: str, as_json: bool, plugins: tuple[str, ...]
+) -> None:
+    """Time MODEL by our loop and by MLPerf LoadGen, in turn on one session, and say whether p50 and p90 agree within 2 %.
+
+    LoadGen's scenario is SingleStream; pip install 'squeezemark[loadgen]' brings it. Without MODEL: the first one. MODEL may be a model's
+    file. Writes no record. Exits with 1 if the two do not agree.
+    """
+    from suite import config as configs
+    from suite import crosscheck as checking
+    from suite.workspace import Workspace
+
+    name, registry, paths = one_model(model or next(iter(discover(plugins).models)), plugins, ())
+    config = configs.load(None, {"models": (name,), "methods": (method,), "targets": (target,) if target else (), "work": work})
+    cell = planned(config, registry).cells[0]
+    workspace = Workspace(Path(config.work).resolve(), config, paths)
+    with click.progressbar(length=1, label=cell.title, item_show_func=str, file=sys.stderr) as bar:
+
+        def advance(done: int, total: int, text: str) -> None:
+            bar.length = total
+            bar.update(done - bar.pos, text)
+
+        found = checking.crosscheck(workspace, cell, registry, seconds, advance)
+    click.echo(json.dumps(_as_object(cell.title, found), indent=1) if as_json else _side_by_side(cell.title, found))
+    if not found.holds:
+        raise click.exceptions.Exit(1)
+
+
+def _as_object(title: str, found: "Crosscheck") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"name": title, "holds": found.holds, **asdict(found)}
+
+
+def _side_by_side(title: str, found: "Crosscheck") -> str:
+    from suite.crosscheck import AGREEMENT
+
+    lines = [
+        f"{title}: {found.blocks} blocks of {found.calls} requests each, in turn",
+        f"{'':10}{'ours':>12}{'LoadGen':>12}{'difference':>12}",
+    ]
+    for row in found.agreements:
+        words = f"{'within' if row.holds else 'beyond'} {AGREEMENT:.0%}"
+        lines.append(f"{row.percentile:10}{row.ours_ms:9.3f} ms{row.loadgen_ms:9.3f} ms{row.difference:+12.2%}  {words}")
+    return "\n".join([*lines, f"{'cpu/wall':10}{found.ours_cpu_wall:12.2f}{found.loadgen_cpu_wall:12.2f}"])
+
+
 def _execute(config: "Config", registry: "Registry", paths: dict[str, list[str]]) -> "list[Record]":
     """The records of everything that the config asks for, measured or found."""
     from rich.console import Console
@@ -91,4 +149,4 @@ def _report(records: "list[Record]", config: "Config") -> bool:
     return bool(failed)
 
 
-COMMANDS = (plan_command, run, sensitivity)
+COMMANDS = (plan_command, run, sensitivity, crosscheck)

@@ -33,6 +33,25 @@ PLUG_INS = (
 )
 
 
+EFFORT = (
+    click.option(
+        "--tier",
+        type=click.Choice(["quick", "full"]),
+        help="quick: 600 test items, short timing; without --methods, the first variant of each method that does not train (default). "
+        "full: everything, as it is published.",
+    ),
+    click.option(
+        "--scenarios",
+        multiple=True,
+        callback=split,
+        help="What to measure beside one request after another on one thread: batch_8, all_cores, batch_8_all_cores, server, or none "
+        "(docs/measurement.md). Default: batch_8 in the full tier.",
+    ),
+    click.option("--test-seed", type=click.IntRange(0), help="Another seed gives a fresh, independent test set. Default: 0."),
+)
+"""How much is measured."""
+
+
 def plug_ins(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that name plug-ins of the user's own: `plugins` and `model_files`."""
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(PLUG_INS), command)
@@ -58,13 +77,7 @@ def selection(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--host", help="Another machine that measures, as ssh knows it: pi@board (docs/targets.md). Default: this one."),
         click.option("--host-python", help="The Python there. Default: that of `squeezemark env host`, or python3."),
         click.option("--ssh-option", "ssh_options", multiple=True, help="An option of ssh, such as -p2222. May be given several times."),
-        click.option(
-            "--tier",
-            type=click.Choice(["quick", "full"]),
-            help="quick: 600 test items, short timing; without --methods, the first variant of each method that does not train (default). "
-            "full: everything, as it is published.",
-        ),
-        click.option("--test-seed", type=click.IntRange(0), help="Another seed gives a fresh, independent test set. Default: 0."),
+        *EFFORT,
         click.option(
             "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with these settings; options win over it."
         ),

@@ -28,13 +28,15 @@ class Kind:
     """How one environment is made and used.
 
     found: what it is made of, by name, if this machine has it without anything being made. build: fills an empty folder and returns
-    what it is made of. interpreter: what runs Python in it, for the settings of a target.
+    what it is made of. interpreter: what runs Python in it, for the settings of a target. counter: the same where instructions are
+    counted, or why they are not.
     """
 
     summary: str
     found: Callable[[], Mapping[str, str] | None]
     build: Callable[[Path, Say], Mapping[str, str]]
     interpreter: Callable[[Path, Mapping[str, object]], Interpreter]
+    counter: Callable[[Path, Mapping[str, object]], Interpreter | Skip]
 
 
 KINDS: Mapping[str, Kind] = {
@@ -43,18 +45,21 @@ KINDS: Mapping[str, Kind] = {
         lambda: None,
         emulated.build_arm,
         emulated.arm_interpreter,
+        emulated.arm_counter,
     ),
     "x86-emulated": Kind(
         "QEMU, which runs this machine's own Python as an x86 processor of another kind would.",
         emulated.installed,
         emulated.build_x86,
         emulated.x86_interpreter,
+        emulated.x86_counter,
     ),
     "litert": Kind(
         "LiteRT and what converts torch modules to it, whose pins conflict with the suite's own.",
         lambda: None,
         litert.build,
         litert.interpreter,
+        litert.counter,
     ),
 }
 NAMES = tuple(KINDS)
@@ -94,6 +99,13 @@ def interpreter(card: TargetCard) -> Interpreter:
 def python(name: str | None, settings: Mapping[str, object] = MappingProxyType({})) -> Interpreter:
     """What runs Python in an environment, or without a name here."""
     return HERE if name is None else KINDS[name].interpreter(home() / name, settings)
+
+
+def counting_interpreter(card: TargetCard) -> Interpreter | Skip:
+    """What runs a target's worker and counts its instructions; or why nothing does."""
+    if card.environment is None:
+        return Skip("it runs in no environment that counts instructions")
+    return KINDS[card.environment].counter(home() / card.environment, card.settings)
 
 
 def create(name: str, say: Say) -> Path:

@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from suite import facts
-from suite.environments import debian
+from suite.contracts import Skip
+from suite.environments import counter, debian
 from suite.errors import UsageError
 from suite.executors.local import Interpreter
 
@@ -58,6 +59,7 @@ def build_x86(folder: Path, say: Say) -> dict[str, str]:
     """Fetches QEMU. Raises UsageError."""
     say("fetching QEMU")
     _fetch_qemu(folder, "x86_64")
+    counter.build(folder, "x86_64", lambda emulator: [*emulator, sys.executable], say)
     return {"qemu": _version(str(qemu(folder, "x86_64")))}
 
 
@@ -84,14 +86,21 @@ def build_arm(folder: Path, say: Say) -> dict[str, str]:
     _wheels(wanted, python.removeprefix("python"), folder / "site")
     say("trying it")
     emulator = str(qemu(folder, "aarch64"))
-    command = [*_arm(folder, emulator, "neoverse-n1"), "-c", "import platform, numpy, onnxruntime; print(platform.python_version())"]
+    command = [*_arm(folder, [emulator], "neoverse-n1"), "-c", "import platform, numpy, onnxruntime; print(platform.python_version())"]
     ran = debian.run(command, "the ARM system does not run here").split()
+    counter.build(folder, "aarch64", lambda counting: _arm(folder, counting, "neoverse-n1"), say)
     return {"qemu": _version(emulator), "python": ran[-1], **wanted}
 
 
 def arm_interpreter(folder: Path, settings: Mapping[str, object]) -> Interpreter:
     """Python of the ARM system, on the processor that the settings name."""
-    return Interpreter(tuple(_arm(folder, str(qemu(folder, "aarch64")), str(settings["cpu"]))))
+    return Interpreter(tuple(_arm(folder, [str(qemu(folder, "aarch64"))], str(settings["cpu"]))))
+
+
+def arm_counter(folder: Path, settings: Mapping[str, object]) -> Interpreter | Skip:
+    """The same in an emulator that counts instructions, or why there is none."""
+    found = counter.emulator(folder, "aarch64")
+    return found if isinstance(found, Skip) else Interpreter(tuple(_arm(folder, found, str(settings["cpu"]))))
 
 
 def x86_interpreter(folder: Path, settings: Mapping[str, object]) -> Interpreter:
@@ -99,12 +108,18 @@ def x86_interpreter(folder: Path, settings: Mapping[str, object]) -> Interpreter
     return Interpreter((str(qemu(folder, "x86_64")), "-cpu", str(settings["cpu"]), sys.executable))
 
 
-def _arm(folder: Path, emulator: str, cpu: str) -> list[str]:
+def x86_counter(folder: Path, settings: Mapping[str, object]) -> Interpreter | Skip:
+    """The same in an emulator that counts instructions, or why there is none."""
+    found = counter.emulator(folder, "x86_64")
+    return found if isinstance(found, Skip) else Interpreter((*found, "-cpu", str(settings["cpu"]), sys.executable))
+
+
+def _arm(folder: Path, emulator: Sequence[str], cpu: str) -> list[str]:
     sysroot = folder / "sysroot"
     python = next((sysroot / "usr/bin").glob("python3.*"), sysroot / "usr/bin/python3")
     given = {"PYTHONHOME": sysroot / "usr", "PYTHONPATH": f"{folder / 'site'}:{ROOT}"}
     named = [word for name, value in given.items() for word in ("-E", f"{name}={value}")]
-    return [emulator, "-L", str(sysroot), *named, "-cpu", cpu, str(python)]
+    return [*emulator, "-L", str(sysroot), *named, "-cpu", cpu, str(python)]
 
 
 def _fetch_qemu(folder: Path, machine: str) -> None:

@@ -64,8 +64,9 @@ class Maker(Protocol):
     def lower(self, part: Any, component: Component, calls: "Sequence[Arrays]", path: Path) -> None:
         """Writes the file of a torch module; `calls` are inputs that the component is really fed. Raises CellFailed."""
 
-    def inspect(self, path: Path, component: Component | None = None) -> "Part":
-        """What the file holds. Raises CellFailed for one that cannot be read, or that is not safe to be read."""
+    def inspect(self, path: Path, component: Component | None = None, call: "Arrays | None" = None) -> "Part":
+        """What the file holds. call: what it is fed first, where the format's operations are counted. Raises CellFailed for a file that
+        cannot be read, or that is not safe to be read."""
 
     def check_loads(self, path: Path, component: Component, feeds: "Iterable[Arrays]") -> None:
         """Raises CellFailed unless the runtime loads the file and turns the first `feeds` into finite outputs as the card declares."""

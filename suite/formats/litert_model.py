@@ -158,9 +158,9 @@ def held(path: Path) -> Model:
     return Model(schema.ModelT.InitFromPackedBuf(data, 0))
 
 
-def inspect(path: Path, component: Component | None = None) -> Part:
+def inspect(path: Path, component: Component | None = None, call: Arrays | None = None) -> Part:
     """What a component's model holds: every constant is a parameter; scales and zero points lie in the description of a tensor and are not
-    counted. Raises CellFailed."""
+    counted, and neither are operations. Raises CellFailed."""
     data, model = path.read_bytes(), held(path)
     types: Counter[str] = Counter()
     for constant in model.constants.values():

@@ -162,9 +162,9 @@ def held(path: Path) -> Program:
     return Program(_read(path))
 
 
-def inspect(path: Path, component: Component | None = None) -> Part:
+def inspect(path: Path, component: Component | None = None, call: Arrays | None = None) -> Part:
     """What a component's program holds: every tensor that is stored is a parameter, scales and zero points too. A quantized one is zero
-    where its integer is. Raises CellFailed."""
+    where its integer is. Its operations are not counted. Raises CellFailed."""
     data, program = path.read_bytes(), held(path)
     types: Counter[str] = Counter()
     for constant in program.constants.values():

@@ -1,0 +1,174 @@
+"""One launch of the worker in which both sides take turns: job `measure`. Needs numpy, the runtime and the model's glue."""
+
+import gc
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from suite import arrays, loading, meters, timing
+from suite.clock import Clocks
+from suite.errors import CellFailed
+from suite.glue import Glue
+from suite.loading import SIDES, Array, Arrays, Call, Run
+from suite.protocol import Job, Progress
+from suite.watch import Watch
+
+TOLERANCE = 1e-3
+CHECKED = 8
+"""Requests that are answered before and after the timed loop, and must be answered as in the accuracy run."""
+FRESH = 8
+"""Requests of the probe for memories: each is new to the process, and repeated at once."""
+FROM_MEMORY = 0.5
+"""An answer that takes less than this share of the fastest first one was not worked out: processors' caches save some per cent."""
+
+
+def measure(job: Job, progress: Progress) -> dict[str, Any]:
+    """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks).
+
+    Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see
+    `timing.token_block`. With a reference target in the job also `reference_ns`, its times for the uncompressed model, and
+    `beside_reference_ns`, those of the artifact between them. `repeat_ns`: see `_probe`. What `suite.watch` saw:
+    of the timed loop of both sides, and of all after it. What `suite.meters` counted. Raises CellFailed.
+    """
+    loading.stay_on_one_core(int(job["threads"]))
+    glue, inputs = loading.glue(job), arrays.load(job["inputs"])
+    order = SIDES if job["launch"] % 2 else SIDES[::-1]
+    runs = {side: loading.run(job, side) for side in order}
+    baseline, compressed = (loading.call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
+    found = {"repeat_ns": _probe(compressed, glue.size(inputs))}
+    outputs, watch = Outputs(job, glue, inputs), Watch()
+    outputs.ask(runs["compressed"], CHECKED)
+    gc.collect()
+    gc.disable()
+    found |= _turns(job, baseline, compressed, outputs, watch)
+    quads, calls = found["baseline_ns"].shape[0], found["baseline_ns"].shape[1] // 2
+    progress(1, 2, "measuring")
+    found |= _beside(job, glue, inputs, compressed, (calls, quads)) | _tokens(glue, inputs, runs, calls)
+    for side in SIDES:
+        found |= {f"{kind}:{side}:{name}": array for (kind, name), array in components(glue, inputs, runs[side]).items()}
+    energy = meters.measure(baseline, compressed, float(job["seconds"]))
+    outputs.ask(runs["compressed"], CHECKED)
+    watch.look()
+    arrays.save(job["out"], found | {**watch.columns(), **energy.columns})
+    return {"calls": calls, "quads": quads, "energy": {"source": energy.source, "reason": energy.reason}}
+
+
+def _turns(job: Job, baseline: Call, compressed: Call, outputs: "Outputs", watch: Watch) -> dict[str, Array]:
+    """The timed loop. Each launch begins at another item."""
+    seconds, begin = float(job["seconds"]), job["launch"] * outputs.size // 16
+    calls = int(job.get("calls", 0)) or timing.block_length(seconds, baseline, compressed)
+    old = partial(timing.block, _moved(begin, baseline))
+    new = partial(timing.block, _moved(begin, compressed), keep=outputs.keeper(begin))
+    watch.look()
+    clocks = Clocks()
+    times = timing.abba(old, new, calls, int(job.get("quads", 0)), seconds)
+    clocks.check(np.concatenate(times, axis=None))
+    watch.look()
+    return {"baseline_ns": times[0], "compressed_ns": times[1], "checked": outputs.check_kept()}
+
+
+def _moved(begin: int, call: Call) -> Call:
+    """The same call for the items from another one on."""
+    return lambda index: call(begin + index)
+
+
+def _probe(call: Call, size: int) -> Array:
+    """Nanoseconds of requests that are new to the process and of the same ones repeated at once, int64 (2, requests).
+
+    An artifact that remembers what it was asked answers the second from memory, and would look fast in a loop over items that come again.
+    Raises CellFailed for one that does.
+    """
+    items = [index % size for index in range(1, 2 * FRESH + 1)]
+    times = np.array([timing.block(call, range(index, index + 1), 0) + timing.block(call, range(index, index + 1), 0) for index in items])
+    fresh, repeated = times[FRESH:, 0], times[FRESH:, 1]
+    if np.median(repeated) < FROM_MEMORY * fresh.min():
+        share = np.median(repeated) / np.median(fresh)
+        raise CellFailed("invalid_output", f"it answers from memory: a repeated request takes {share:.0%} of the time of a new one")
+    return np.stack([fresh, repeated])
+
+
+class Outputs:
+    """The answers of the accuracy run, which the timed artifact must give again: before, within and after the timed loop."""
+
+    def __init__(self, job: Job, glue: Glue, inputs: Arrays) -> None:
+        self.glue, self.inputs, self.size = glue, inputs, glue.size(inputs)
+        self.wanted: dict[int, dict[str, Array]] = {}
+        for name, array in arrays.load(job["references"]).items():
+            kind, index, output = (*name.split(":", 2), "", "")[:3]
+            if kind == "request":
+                self.wanted.setdefault(int(index), {})[output] = array
+        self.kept: list[tuple[int, Any]] = []
+
+    def ask(self, run: Run, requests: int) -> None:
+        """Answers the first of those requests. Raises CellFailed."""
+        for index in sorted(self.wanted)[:requests]:
+            self.check(index, self.glue.request(self.inputs, index, run))
+
+    def keeper(self, begin: int) -> Callable[[int, object], None]:
+        """Keeps the answers of a timed loop that can be checked; its index 0 is the item `begin`."""
+
+        def keep(index: int, answer: object) -> None:
+            if (index + begin) % self.size in self.wanted:
+                self.kept.append(((index + begin) % self.size, answer))
+
+        return keep
+
+    def check_kept(self) -> Array:
+        """How many answers of the timed loop were compared, int64 (). Raises CellFailed."""
+        for index, answer in self.kept:
+            self.check(index, answer)
+        return np.array(len(self.kept), np.int64)
+
+    def check(self, index: int, answer: Arrays) -> None:
+        """Raises CellFailed."""
+        for name, array in answer.items():
+            expected = self.wanted[index][name]
+            if np.shape(array) != expected.shape or not np.allclose(array, expected, rtol=TOLERANCE, atol=TOLERANCE):
+                raise CellFailed("invalid_output", f"the timed run answers request {index} otherwise than the accuracy run did ({name})")
+
+
+def _beside(job: Job, glue: Glue, inputs: Arrays, compressed: Call, shape: tuple[int, int]) -> dict[str, Array]:
+    """The artifact beside the uncompressed model on the device's reference target, if that is another."""
+    if "reference" not in job:
+        return {}
+    calls, quads = shape
+    known = loading.call(glue.module.request, glue.size(inputs), inputs, loading.run({**job, **job["reference"]}, "baseline"))
+    blocks = partial(timing.block, known), partial(timing.block, compressed)
+    old, new = timing.abba(*blocks, calls, max(timing.QUADS, quads // 2), 0.0)
+    return {"reference_ns": old, "beside_reference_ns": new}
+
+
+def _tokens(glue: Glue, inputs: Arrays, runs: dict[str, Run], calls: int) -> dict[str, Array]:
+    """Times of tokens, of a model that answers token by token."""
+    if not glue.streams:
+        return {}
+    streams = (loading.call(glue.module.stream, glue.size(inputs), inputs, runs[side]) for side in SIDES)
+    old, new = (partial(timing.token_block, stream) for stream in streams)
+    times = timing.abba(old, new, max(timing.FEWEST, calls // 2), timing.QUADS, 0.0)
+    return dict(zip(("baseline_tokens", "compressed_tokens"), times, strict=True))
+
+
+def components(glue: Glue, inputs: Arrays, run: Run) -> dict[tuple[str, str], Array]:
+    """Nanoseconds inside each component over a block of requests, apart from the timed loop so that it stays bare.
+
+    ("component", name): all of its calls of a request together. ("first_call", name): the first of them alone.
+    """
+    times: dict[tuple[str, str], list[int]] = {}
+    current: dict[str, list[int]] = {}
+
+    def timed(component: str, feed: Arrays) -> Arrays:
+        start = timing.now()
+        outputs = run(component, feed)
+        current.setdefault(component, []).append(timing.now() - start)
+        return outputs
+
+    for index in range(timing.CALLS + timing.DROPPED):
+        current.clear()
+        glue.request(inputs, index, timed)
+        if index >= timing.DROPPED:
+            for name, spent in current.items():
+                times.setdefault(("component", name), []).append(sum(spent))
+                times.setdefault(("first_call", name), []).append(spent[0])
+    return {key: np.array(spent, np.int64) for key, spent in times.items()}

@@ -1,0 +1,56 @@
+"""What a record says of the machine that it was measured on."""
+
+from suite.figures import Immutable
+
+KERNEL_FLAGS = (
+    "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
+    "asimddp", "asimdhp", "i8mm", "bf16", "sve",
+)  # fmt: skip
+"""Flags that decide which kernels a runtime takes, and so its answers and its times."""
+
+
+class Environment(Immutable, frozen=True):
+    """The machine and the libraries. None is a fact that this platform does not give.
+
+    level: of the microarchitecture, as x86-64-v4 or armv8.2-a. caches: bytes of L1d, L2 and L3. cpu_quota: cores' worth of time that the
+    container may use; it and the memory limit are None without a container that has one. These and what follows are there since schema 5.
+    """
+
+    system: str
+    kernel: str
+    machine: str
+    cpu: str
+    cpu_flags: tuple[str, ...]
+    cores: int
+    memory_bytes: int
+    governor: str | None
+    hypervisor: bool | None
+    load_before: float | None
+    load_after: float | None
+    python: str
+    libraries: dict[str, str]
+    level: str | None = None
+    caches: dict[str, int] | None = None
+    cpu_quota: float | None = None
+    memory_limit_bytes: int | None = None
+    turbo: bool | None = None
+    smt: bool | None = None
+
+    @property
+    def host(self) -> str:
+        """What two records must share for their absolute times to be comparable."""
+        return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
+
+    def other_kernels(self, other: "Environment") -> tuple[str, object, object] | None:
+        """The first thing that makes two machines of one name run other kernels, and what it is in each; None if nothing is known to.
+
+        Virtual machines often hide what their processor is, so that its name does not tell. What is not known of either decides nothing.
+        """
+        if self.level and other.level and self.level != other.level:
+            return "microarchitecture level", self.level, other.level
+        if self.cpu_flags and other.cpu_flags:
+            for flag in KERNEL_FLAGS:
+                mine, theirs = ("there" if flag in side.cpu_flags else "not there" for side in (self, other))
+                if mine != theirs:
+                    return f"instruction set {flag}", mine, theirs
+        return None

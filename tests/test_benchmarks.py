@@ -1,0 +1,59 @@
+"""The scripts in benchmarks/: each says what it does, and judges as it says."""
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from scipy import stats
+
+SCRIPTS = ("cell", "isolation", "known_effect", "neighbour")
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Imports a script by name."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_explains_itself(name):
+    done = subprocess.run([sys.executable, ROOT / "benchmarks" / f"{name}.py", "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert f"benchmarks/{name}.py" in done.stdout
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_page_on_measurement_names_each(name):
+    assert f"`python benchmarks/{name}.py" in (ROOT / "docs" / "measurement.md").read_text()
+
+
+@pytest.mark.parametrize("runs", [1, 5, 20, 100, 2000])
+def test_as_many_misses_are_allowed_as_chance_explains(runs, script):
+    assert script("sessions").tolerance(runs) == stats.binom.ppf(0.025, runs, 0.95)
+
+
+@pytest.mark.parametrize(("shift", "held"), [(0.0, True), (0.3, False)])
+def test_simulated_runs_hold_the_truth_if_it_is_where_the_launches_are(shift, held, script):
+    rng, neighbour = np.random.default_rng(0), script("neighbour")
+    runs = [0.7 + rng.normal(0, 0.02, (7, 1)) + rng.normal(0, 0.005, (7, 5)) for _ in range(5)]
+    as_it_is, centred = neighbour.simulate(runs, float(np.exp(0.7 + shift)))
+    assert centred >= 0.93 * neighbour.SIMULATED, "the bias is not taken out"
+    assert (as_it_is > 0.5 * neighbour.SIMULATED) == held
+
+
+def test_launches_of_unequal_length_and_number_are_drawn_too(script):
+    rng, neighbour = np.random.default_rng(0), script("neighbour")
+    runs = [rng.normal(0, 0.02, (launches, quads)) for launches, quads in ((5, 3), (12, 8))]
+    assert 0.85 * neighbour.SIMULATED < neighbour.simulate(runs, 1.0)[1] <= neighbour.SIMULATED
+
+
+@pytest.mark.parametrize(("holds", "status"), [(True, 0), (False, 1)])
+def test_a_claim_that_does_not_hold_is_a_failure(holds, status, script, capsys):
+    with pytest.raises(SystemExit) as left:
+        script("sessions").verdict({"one": True, "other": holds})
+    assert left.value.code == status
+    assert capsys.readouterr().out.splitlines() == ["holds: one", f"{'holds' if holds else 'DOES NOT HOLD'}: other"]

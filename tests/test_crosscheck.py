@@ -1,0 +1,109 @@
+"""Our loop beside MLPerf LoadGen: the arithmetic and the refusals without it, both loops where it is installed."""
+
+import dataclasses
+import importlib.util
+import json
+
+import pytest
+from conftest import PLUGINS
+
+from suite import crosscheck, registry
+from suite.errors import CellFailed, UsageError
+
+TARGET = registry.discover().targets["x86_cpu_ort"]
+MISSING = importlib.util.find_spec("mlperf_loadgen") is None
+
+
+def _result(ours, loadgen):
+    return {"calls": 64, "ours_ns": ours, "loadgen_ns": loadgen, "ours_cpu_wall": [1.0] * len(ours), "loadgen_cpu_wall": [0.9] * len(ours)}
+
+
+def test_the_difference_is_that_of_the_quads():
+    """The machine slows down threefold from the first quad to the last, and LoadGen is 1 % slower all along, at p90 3 %."""
+    ours = [[1e6 * pace, 2e6 * pace] for pace in (1, 1, 2, 2, 3, 3)]
+    found = crosscheck.summarize(_result(ours, [[p50 * 1.01, p90 * 1.03] for p50, p90 in ours]))
+    assert [row.difference for row in found.agreements] == pytest.approx([0.01, 0.03])
+    assert [row.ours_ms for row in found.agreements] == [2.0, 4.0]
+    assert [row.holds for row in found.agreements] == [True, False]
+    assert not found.holds
+    assert (found.calls, found.blocks, found.ours_cpu_wall, found.loadgen_cpu_wall) == (64, 6, 1.0, 0.9)
+
+
+def test_one_disturbed_quad_does_not_decide():
+    ours = [[1e6, 1e6]] * 6
+    found = crosscheck.summarize(_result(ours, [*ours[:5], [9e6, 9e6]]))
+    assert found.holds
+    assert found.agreements[0].difference == pytest.approx(0)
+
+
+@pytest.mark.parametrize("share", [-0.03, 0.03])
+def test_being_faster_is_no_agreement_either(share):
+    assert not crosscheck.summarize(_result([[1e6, 1e6]] * 6, [[1e6 * (1 + share)] * 2] * 6)).holds
+
+
+def test_without_loadgen_one_sentence_says_what_brings_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'squeezemark\[loadgen\]'"):
+        crosscheck.check_ready(TARGET)
+
+
+@pytest.mark.parametrize("change", [{"ranks_latency": False}, {"environment": "arm-emulated"}])
+def test_where_no_clock_counts_nothing_is_checked(change, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    with pytest.raises(UsageError, match="nothing can be checked"):
+        crosscheck.check_ready(dataclasses.replace(TARGET, **change))
+
+
+@pytest.mark.skipif(not MISSING, reason="LoadGen is installed")
+def test_the_command_says_so_too(squeezemark, tmp_path):
+    done = squeezemark("crosscheck", "tiny_matcher", "--plugins", PLUGINS, "--work", tmp_path)
+    assert done.returncode == 2
+    assert "squeezemark[loadgen]" in done.stderr
+    assert list(tmp_path.iterdir()) == [], "something was made for nothing"
+
+
+@pytest.mark.skipif(MISSING, reason="LoadGen is not installed")
+def test_both_loops_time_the_same_requests(squeezemark, work):
+    """A request of the tiny model takes less than LoadGen's own bookkeeping may differ by, so that nothing is said of the agreement."""
+    command = ("crosscheck", "tiny_matcher", "--method", "dynamic_int8/per_channel", "--plugins", PLUGINS, "--work", work, "--seconds", 1)
+    done = squeezemark(*command, "--json")
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(done.stdout)
+    assert found["name"] == "tiny_matcher · dynamic_int8/per_channel · x86_cpu_ort"
+    assert found["blocks"] >= 6
+    assert 64 <= found["calls"] <= 1024
+    assert [row["percentile"] for row in found["agreements"]] == ["p50", "p90"]
+    for row in found["agreements"]:
+        assert 0 < row["ours_ms"] < 100
+        assert 0 < row["loadgen_ms"] < 100
+    table = squeezemark(*command)
+    assert "within 2%" in table.stdout or "beyond 2%" in table.stdout
+    assert not list(work.glob("cell-*")), "what was made is left behind"
+
+
+@pytest.mark.skipif(MISSING, reason="LoadGen is not installed")
+def test_loadgen_asks_for_the_same_items_each_time_and_ours_answers_them():
+    from suite import loadgen
+
+    seen: list[int] = []
+    block, asked = loadgen.loadgen(seen.append, 100, 64)
+    assert seen == asked
+    assert len(asked) == 64
+    assert set(asked) <= set(range(100))
+    assert loadgen.loadgen(seen.append, 100, 64)[1] == asked
+    seen.clear()
+    mine = loadgen.ours(seen.append, asked)
+    assert seen == asked
+    assert 0 < mine.ns[0] <= mine.ns[1]
+    assert 0 < block.ns[0] <= block.ns[1]
+
+
+@pytest.mark.skipif(MISSING, reason="LoadGen is not installed")
+def test_a_test_that_loadgen_calls_invalid_is_refused():
+    from suite import loadgen
+
+    lines = ['{"key": "result_validity", "value": "INVALID"}', '{"key": "result_50.00_percentile_latency_ns", "value": 5}']
+    with pytest.raises(CellFailed, match="INVALID"):
+        loadgen.percentiles("\n".join(f":::MLLOG {line}" for line in lines))
+    with pytest.raises(CellFailed, match="unfinished"):
+        loadgen.percentiles("")

@@ -1,0 +1,55 @@
+"""What is paid before the first answer: read in a process of its own that has loaded nothing yet."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from suite import arrays, footprint
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of the resident set")
+MIB = 1 << 20
+
+
+@pytest.fixture
+def job(monkeypatch, tmp_path):
+    """A model that takes 64 MiB to load, keeps 16 of them, and 32 more for an answer."""
+    held = []
+
+    def run(job, side):
+        np.ones(48 * MIB, np.uint8)
+        held.append(np.ones(16 * MIB, np.uint8))
+        return lambda component, feed: np.ones(32 * MIB, np.uint8)
+
+    task = SimpleNamespace(request=lambda inputs, index, run: run("only", {}), size=lambda inputs: 4)
+    monkeypatch.setattr(footprint.loading, "run", run)
+    monkeypatch.setattr(footprint.loading, "runtime", lambda job: None)
+    monkeypatch.setattr(footprint.loading, "model_part", lambda model, part: task)
+    arrays.save(tmp_path / "inputs.npz", {"x": np.zeros(4)})
+    yield {"model": "any", "threads": 2, "side": "compressed", "inputs": tmp_path / "inputs.npz", "out": tmp_path / "out.npz"}
+    held.clear()
+
+
+@LINUX
+def test_memory_is_counted_above_the_process_without_a_model(job):
+    footprint.footprint(job, lambda *_: None)
+    found = arrays.load(job["out"])
+    assert 46 * MIB < found["load_bytes"] < 68 * MIB
+    assert 46 * MIB < found["inference_bytes"] < 68 * MIB, "the 16 that it keeps, and 32 for an answer; not the peak of loading"
+
+
+def test_the_first_requests_are_timed_one_by_one(job):
+    footprint.footprint(job, lambda *_: None)
+    found = arrays.load(job["out"])
+    assert found["warm_up_ns"].shape == (footprint.REQUESTS,)
+    assert (found["warm_up_ns"] > 0).all()
+    assert found["load_ns"] > 0
+
+
+def test_where_the_platform_tells_no_memory_it_is_not_a_number(job, monkeypatch, tmp_path):
+    monkeypatch.setattr(footprint, "STATUS", tmp_path / "none")
+    monkeypatch.setattr(footprint, "RESET", tmp_path / "no/such")
+    footprint.footprint(job, lambda *_: None)
+    found = arrays.load(job["out"])
+    assert np.isnan([found["load_bytes"], found["inference_bytes"]]).all()

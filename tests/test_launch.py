@@ -1,0 +1,84 @@
+"""One launch: answers that must be those of the accuracy run, memories that are found out, components timed apart."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from suite import arrays, launch, loading, timing
+from suite.errors import CellFailed
+from suite.glue import Glue
+
+
+def _request(inputs, index, run):
+    """A task of one component, which is called twice."""
+    run("only", {"x": inputs["x"][:1]})
+    return run("only", {"x": inputs["x"][index : index + 1]})
+
+
+GLUE = Glue(SimpleNamespace(request=_request))
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    """The answers of an accuracy run to items 0 and 2 of four."""
+    inputs = {"x": np.arange(4.0)[:, None]}
+    arrays.save(tmp_path / "references.npz", {f"request:{index}:y": inputs["x"][index : index + 1] * 2 for index in (0, 2)})
+    return launch.Outputs({"references": str(tmp_path / "references.npz")}, GLUE, inputs)
+
+
+def test_a_run_that_answers_otherwise_before_or_after_the_loop_is_refused(outputs):
+    outputs.ask(lambda component, feed: {"y": feed["x"] * 2}, 8)
+    with pytest.raises(CellFailed, match="request 2 otherwise") as failed:
+        outputs.ask(lambda component, feed: {"y": feed["x"] * (2.1 if feed["x"][0, 0] == 2 else 2)}, 8)
+    assert failed.value.status == "invalid_output"
+
+
+def test_answers_of_the_timed_loop_are_kept_where_they_can_be_compared(outputs):
+    keep = outputs.keeper(3)
+    timing.block(lambda index: {"y": np.array([[2.0 * ((index + 3) % 4)]])}, range(9), 0, keep)
+    assert [index for index, _ in outputs.kept] == [0, 2, 0, 2], "from item 3 on: 3 0 1 2 3 0 1 2 3"
+    assert outputs.check_kept() == 4
+
+
+def test_an_answer_that_only_the_timed_loop_gives_is_refused(outputs):
+    timing.block(lambda index: {"y": np.array([[0.0]])}, range(4), 0, outputs.keeper(0))
+    with pytest.raises(CellFailed, match="request 2 otherwise"):
+        outputs.check_kept()
+
+
+def test_an_artifact_that_remembers_is_found_out():
+    work, known = np.ones((300, 300)), {}
+
+    def honest(index):
+        return work @ work
+
+    def remembers(index):
+        if index not in known:
+            known[index] = work @ work
+        return known[index]
+
+    times = launch._probe(honest, 100)
+    assert times.shape == (2, launch.FRESH)
+    assert (times > 0).all()
+    with pytest.raises(CellFailed, match="answers from memory") as failed:
+        launch._probe(remembers, 100)
+    assert failed.value.status == "invalid_output"
+
+
+def test_components_are_timed_apart():
+    def run(component, feed):
+        return {"y": feed["x"]}
+
+    times = launch.components(GLUE, {"x": np.zeros((64, 1))}, run)
+    assert list(times) == [("component", "only"), ("first_call", "only")]
+    assert {array.shape for array in times.values()} == {(timing.CALLS,)}
+    assert (times["component", "only"] > times["first_call", "only"]).all(), "all calls of a request take longer than the first of them"
+
+
+def test_after_the_last_item_comes_the_first():
+    seen = []
+    call = loading.call(lambda inputs, index, run: seen.append((inputs, index, run)), 3, "inputs", "run")
+    for index in range(5):
+        call(index)
+    assert seen == [("inputs", index, "run") for index in (0, 1, 2, 0, 1)]
