@@ -53,18 +53,17 @@ class Session:
     workspace: Workspace
     planned: PlannedCell
     targets: measure.Targets
-    baseline: dict[str, str]
     bundle: Bundle
     test: TestSplit
     references: Path
 
     def measure(self) -> tuple[Latency, dict[str, Array]]:
         """One measurement in fresh launches, by the function that `squeezemark run` calls; the raw columns too."""
-        return measure.measure(self.workspace, self.planned, self.targets, self.baseline, self.bundle, self.test, self.references, quiet)
+        return measure.measure(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
 
     def speed_up(self, launches: int, seconds: float) -> Estimate:
         """The ratio alone, from as many fresh launches of the worker; of what `squeezemark run` measures it is the first part."""
-        session = measure.Session(self.workspace, self.planned, self.targets, self.baseline, self.bundle, self.test, self.references, quiet)
+        session = measure.Session(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
         columns = session.launches(launches, "measure", references=str(self.references), seconds=seconds)
         return speed_up(*undisturbed(columns))
 
@@ -73,7 +72,7 @@ class Session:
         cell = self.planned.cell
         return self.workspace.job(
             "measure", model=cell.model, target=self.targets.own.runs_with, settings=dict(cell.settings), threads=1, launch=1,
-            seconds=seconds, baseline=self.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(),
+            seconds=seconds, baseline=self.targets.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(),
             inputs=str(self.test.inputs), references=str(self.references), out=str(self.references.with_name("one.npz")),
         )  # fmt: skip
 
@@ -101,7 +100,7 @@ def ready(
         bundle = bench.compress(Path(room), folder, facts)
         evaluation = evaluate(workspace, planned, card, own, bundle, test, Path(room), quiet)
         files = {component.name: str(folder / f"{component.name}.onnx") for component in card.components}
-        yield Session(workspace, planned, measure.Targets(own, None), files, bundle, test, evaluation.references)
+        yield Session(workspace, planned, measure.Targets(own, None, files, {}), bundle, test, evaluation.references)
 
 
 @contextlib.contextmanager

@@ -94,20 +94,38 @@ def check_loads(path: Path, component: Component, feeds: Iterable[Mapping[str, A
                 answers.append((given, dict(zip(names, session.run(names, given), strict=True))))
     except Exception as error:  # the runtime raises a dozen types whose only common root is Exception
         raise CellFailed("invalid_output", f"ONNX Runtime cannot run {path.name}: {error}") from error
-    declared = [tensor.name for tensor in component.outputs]
-    if sorted(names) != sorted(declared):
-        raise CellFailed("invalid_output", f"{path.name} has the outputs {', '.join(names)}, not {', '.join(declared)}")
+    _check_names(path.name, component, names)
     if not answers:
         raise CellFailed(
             "invalid_output", f"{path.name} keeps its caches in {', '.join(kept.values())}, and no call begins with empty ones"
         )
-    narrow = {component.cache[name]: dtype for name, dtype in kept.items()}
+    check_answers(path.name, component, names, answers, {component.cache[name]: dtype for name, dtype in kept.items()})
+
+
+def _check_names(file: str, component: Component, names: Iterable[str]) -> None:
+    declared = [tensor.name for tensor in component.outputs]
+    if sorted(names) != sorted(declared):
+        raise CellFailed("invalid_output", f"{file} has the outputs {', '.join(names)}, not {', '.join(declared)}")
+
+
+def check_answers(
+    file: str,
+    component: Component,
+    names: Iterable[str],
+    answers: Iterable[tuple[Mapping[str, Array], Mapping[str, Array]]],
+    narrow: Mapping[str, str],
+) -> None:
+    """Raises CellFailed unless a file has the outputs that the card declares, finite and of its types and shapes in each call.
+
+    answers: inputs and outputs of each call. narrow: types of outputs that are others than the card's.
+    """
+    _check_names(file, component, names)
     for feed, outputs in answers:
         axes = (pair for tensor in component.inputs for pair in zip(tensor.shape, feed[tensor.name].shape, strict=True))
         lengths = {name: length for name, length in axes if isinstance(name, str)}
         for tensor in component.outputs:
             declared_tensor = Tensor(tensor.name, narrow.get(tensor.name, tensor.dtype), tensor.shape)  # type: ignore[arg-type]
-            _check_output(path.name, declared_tensor, np.asarray(outputs[tensor.name]), lengths)
+            _check_output(file, declared_tensor, np.asarray(outputs[tensor.name]), lengths)
 
 
 def _check_output(file: str, tensor: Tensor, found: Array, lengths: Mapping[str, int]) -> None:

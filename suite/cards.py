@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-from suite import environments
+from suite import environments, formats
 from suite.contracts import MethodCard, ModelCard, TargetCard
 
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -46,6 +46,8 @@ def _check_target(card: TargetCard, module: ModuleType) -> Iterable[str]:
         yield "its __init__.py has no function probe()"
     if card.environment is not None and card.environment not in environments.NAMES:
         yield f"its worker runs in the environment {card.environment!r}, and there are {', '.join(environments.NAMES)}"
+    if unknown := [name for name in card.formats if name not in formats.FORMATS]:
+        yield f"it runs the format {unknown[0]!r}, and there are {', '.join(formats.FORMATS)}"
     if card.items is not None and card.items < 1:
         yield "its items must be 1 or more"
     if not card.patience >= 1:

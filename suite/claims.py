@@ -5,30 +5,30 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 
-from suite import caches, stored
-from suite.audit import read
+from suite import formats
 from suite.contracts import Claims
 from suite.errors import CellFailed
-from suite.graph import nodes
 from suite.record import ClaimCheck
 
 TOLERANCE = 0.01
 """By how much a share may miss what is claimed: widths and ranks are whole numbers."""
 
-Models = Mapping[str, onnx.ModelProto]
+Models = Mapping[str, formats.Held]
 
 
-def check_claims(claims: Claims, artifact: Mapping[str, Path], baseline: Mapping[str, Path]) -> tuple[ClaimCheck, ...]:
+def check_claims(
+    claims: Claims, artifact: Mapping[str, Path], baseline: Mapping[str, Path], format: str = formats.ONNX
+) -> tuple[ClaimCheck, ...]:
     """Each thing that a step claims beside what the files of the components that it was applied to show.
 
     `artifact` is what is deployed in the end, later steps of a recipe included: they may do more than is claimed, never less.
-    Raises CellFailed (`unsupported`) if nothing that the claims are about was there to begin with.
+    Both are files of one format. Raises CellFailed (`unsupported`) if nothing that the claims are about was there to begin with.
     """
-    after, before = ({name: read(path) for name, path in files.items()} for files in (artifact, baseline))
+    held = formats.maker(format).held
+    after, before = ({name: held(path) for name, path in files.items()} for files in (artifact, baseline))
     about_weights = (claims.weight_bits, claims.mean_bits, claims.sparsity, claims.parameters)
-    if any(claim is not None for claim in about_weights) and not any(stored.weights(model, claims.layers) for model in before.values()):
+    if any(claim is not None for claim in about_weights) and not any(model.weights(claims.layers) for model in before.values()):
         raise CellFailed("unsupported", f"there is no weight of {' or '.join(claims.layers)} in {', '.join(before)}")
     return tuple(check(claims, after, before) for field, check in _CHECKS.items() if getattr(claims, field) not in (None, ()))
 
@@ -49,7 +49,7 @@ def _by_component(shares: Mapping[str, float]) -> str:
 def _weight_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     shares = {}
     for name, model in after.items():
-        if weights := stored.weights(model, claims.layers):
+        if weights := model.weights(claims.layers):
             narrow = sum(weight.elements for weight in weights if weight.bits <= (claims.weight_bits or 0))
             shares[name] = narrow / sum(weight.elements for weight in weights)
     return ClaimCheck(
@@ -62,7 +62,7 @@ def _weight_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
 
 def _mean_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     """Over all components together: a budget that they share may leave one of them as it was."""
-    weights = [weight for model in after.values() for weight in stored.weights(model, claims.layers)]
+    weights = [weight for model in after.values() for weight in model.weights(claims.layers)]
     mean = sum(weight.elements * weight.bits for weight in weights) / max(1, sum(weight.elements for weight in weights))
     claimed = claims.mean_bits or 0.0
     return ClaimCheck(
@@ -75,7 +75,7 @@ def _mean_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
 
 def _sparsity(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     """Over all components together: a threshold that they share prunes some more than others."""
-    weights = [weight for model in after.values() for weight in stored.weights(model, claims.layers)]
+    weights = [weight for model in after.values() for weight in model.weights(claims.layers)]
     share = sum(weight.zeros for weight in weights) / max(1, sum(weight.elements for weight in weights))
     claimed = claims.sparsity or 0.0
     return ClaimCheck(
@@ -88,7 +88,7 @@ def _sparsity(claims: Claims, after: Models, before: Models) -> ClaimCheck:
 
 def _shapes(models: Models, layers: Collection[str]) -> Counter[tuple[str, tuple[int, ...]]]:
     """How many weights there are of each component and shape; sorted, because a transposed matrix is as large."""
-    return Counter((name, tuple(sorted(weight.shape))) for name, model in models.items() for weight in stored.weights(model, layers))
+    return Counter((name, tuple(sorted(weight.shape))) for name, model in models.items() for weight in model.weights(layers))
 
 
 def _elements(shapes: Counter[tuple[str, tuple[int, ...]]]) -> int:
@@ -116,9 +116,8 @@ def _cache_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     """The inputs whose type is another than in the uncompressed model: nothing else may differ there than a cache."""
     widths: dict[str, int] = {}
     for name, model in after.items():
-        old = {tensor.name: tensor.type.tensor_type.elem_type for tensor in before[name].graph.input}
-        changed = [tensor for tensor in model.graph.input if old.get(tensor.name) != tensor.type.tensor_type.elem_type]
-        widths |= {f"{name}.{tensor.name}": 8 * caches.itemsize(tensor) for tensor in changed}
+        old = before[name].inputs
+        widths |= {f"{name}.{tensor}": kind[1] for tensor, kind in model.inputs.items() if old.get(tensor) != kind}
     return ClaimCheck(
         claim="cache bits",
         claimed=f"{claims.cache_bits} bits or fewer for what is kept between calls",
@@ -128,8 +127,8 @@ def _cache_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
 
 
 def _operators(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    counts = {name: Counter(node.op_type for node in nodes(model)) for name, model in after.items()}
-    needed = [(name, kind) for name, model in before.items() for kind in claims.operators if stored.weights(model, _replaced(kind, claims))]
+    counts = {name: Counter(model.operators) for name, model in after.items()}
+    needed = [(name, kind) for name, model in before.items() for kind in claims.operators if model.weights(_replaced(kind, claims))]
     return ClaimCheck(
         claim="operators",
         claimed=f"{', '.join(claims.operators)} in every component that has what they stand for",

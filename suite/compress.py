@@ -3,51 +3,23 @@
 The test split is neither named in the job nor reachable from the context that a method gets.
 """
 
-import contextlib
 import importlib
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
-import numpy as np
 
-from suite import arrays
+from suite import formats
 from suite.config import Budget
-from suite.contracts import Claims, Component, Context, MethodCard, ModelCard, NotApplicable
-from suite.errors import CellFailed
+from suite.contracts import Claims, ModelCard
 from suite.plugins import model_part
 from suite.protocol import Job, Progress, peak_bytes, serve
 from suite.record import ClaimCheck, Part, RecipeStep
 from suite.tutor import Tutor, school
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclass
-class Calibration:
-    """Hands out what each component of the uncompressed model is fed on the calibration split, and counts it."""
-
-    folder: Path
-    used: dict[str, int] = field(default_factory=dict)
-
-    def feeds(self, component: str) -> Iterator[dict[str, Array]]:
-        """One mapping per call, batch size 1."""
-        for index, call in enumerate(arrays.load_calls(self.folder / f"{component}.feeds.npz"), 1):
-            self.used[component] = max(self.used.get(component, 0), index)
-            yield call
-
-    def refuse(self, component: str) -> Iterator[dict[str, Array]]:
-        """For methods that say they need no data."""
-        raise CellFailed("compress_failed", "its card says data-free, but it asked for calibration data")
-
-
-def _refuse_labels() -> NoReturn:
-    raise CellFailed("compress_failed", "its card does not say training, but it asked for labelled data")
+from suite.workshop import Calibration, Workshop
 
 
 @dataclass
@@ -78,110 +50,6 @@ class Lessons:
         return {"training_steps": sum(tutor.steps for tutor in known), "training_items": sum(tutor.items for tutor in known)}
 
 
-@dataclass
-class Workshop:
-    """The parts of one model on their way through a recipe: torch modules or ONNX models, loaded when a step first needs them."""
-
-    card: ModelCard
-    baseline: Path
-    scratch: Path
-    calibration: Calibration
-    tutors: Callable[[int], Tutor]
-    parts: dict[str, Any] = field(default_factory=dict)
-    stages: dict[str, str] = field(default_factory=dict)
-    loaded: dict[str, Any] = field(default_factory=dict)
-    untouched: dict[str, Any] = field(default_factory=dict)
-
-    def apply(self, step: RecipeStep, method: MethodCard, number: int) -> None:
-        """Step `number` of the recipe, on its components."""
-        for name in step.components:
-            self._bring(name, method.stage)
-        context = Context(
-            components={name: self.card.component(name) for name in step.components},
-            seed=0,
-            scratch=self.scratch,
-            feeds=self.calibration.refuse if method.division == "data-free" else self.calibration.feeds,
-            tutor=partial(self.tutors, number) if method.division == "training" else _refuse_labels,
-        )
-        chosen = {name: self.parts[name] for name in step.components}
-        try:
-            result = importlib.import_module(f"methods.{method.name}.apply").apply(chosen, dict(step.parameters), context)
-        except NotApplicable as error:
-            raise CellFailed("unsupported", str(error)) from error
-        if not isinstance(result, Mapping) or set(result) != set(step.components):
-            raise CellFailed(
-                "compress_failed", f"{method.name} did not return the components that it was given ({', '.join(step.components)})"
-            )
-        self.parts |= result
-
-    def save(self, out: Path) -> dict[str, Path]:
-        """Every component's file: the baseline's own where no step touched it."""
-        files = {}
-        for component in self.card.components:
-            files[component.name] = path = out / f"{component.name}.onnx"
-            stage = self.stages.get(component.name)
-            if stage is None:
-                shutil.copyfile(self.baseline / path.name, path)
-            elif stage == "module":
-                self._export(component, path)
-            else:
-                _save_graph(self.parts[component.name], component.name, path)
-        return files
-
-    def _bring(self, name: str, stage: str) -> None:
-        if name not in self.stages:
-            self.parts[name] = self._module(name) if stage == "module" else self._graph(self.baseline / f"{name}.onnx")
-        elif self.stages[name] == "module" and stage == "graph":
-            path = self.scratch / f"{name}.onnx"
-            self._export(self.card.component(name), path)
-            self.parts[name] = self._graph(path)
-        self.stages[name] = stage
-
-    def _module(self, name: str) -> Any:
-        from suite import reference
-
-        self.loaded = self.loaded or reference.load(self.card)
-        if reference.is_graph(self.loaded[name]):
-            raise CellFailed("unsupported", f"the component {name!r} comes as an ONNX model, and this method needs a torch module")
-        return self.loaded[name]
-
-    def _graph(self, path: Path) -> Any:
-        import onnx
-
-        return onnx.load(path)
-
-    def _export(self, component: Component, path: Path) -> None:
-        """The graph of a module: the uncompressed one with other weights where that is exact, else exported anew."""
-        from suite.export import check_parity, export
-
-        module = self.parts[component.name]
-        if not hasattr(module, "state_dict"):
-            raise CellFailed("compress_failed", f"what it returned for {component.name!r} is {type(module).__name__}, not a torch module")
-        calls = list(arrays.load_calls(self.baseline / f"{component.name}.feeds.npz"))
-        if self._transplanted(component.name, module, path):
-            with contextlib.suppress(CellFailed):
-                return check_parity(module, component, calls, path)
-        export(module, component, calls, path)
-
-    def _transplanted(self, name: str, module: Any, path: Path) -> bool:
-        from suite import reference
-        from suite.transplant import transplant
-
-        self.untouched = self.untouched or reference.load(self.card)
-        grown = transplant(module.eval(), self.untouched[name], self._graph(self.baseline / f"{name}.onnx"))
-        if grown is not None:
-            _save_graph(grown, name, path)
-        return grown is not None
-
-
-def _save_graph(graph: Any, name: str, path: Path) -> None:
-    import onnx
-
-    if not isinstance(graph, onnx.ModelProto):
-        raise CellFailed("compress_failed", f"what it returned for {name!r} is {type(graph).__name__}, not an ONNX model")
-    onnx.save(graph, path)
-
-
 def compress(job: Job, progress: Progress) -> dict[str, Any]:
     """Writes one file per component to `job["out"]`; the result has the audited parts, the claims and the cost."""
     card: ModelCard = model_part(str(job["model"]), "card").CARD
@@ -189,7 +57,8 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
     baseline, out = Path(job["baseline"]), Path(job["out"])
     calibration = Calibration(baseline)
     lessons = Lessons(card, job, progress)
-    workshop = Workshop(card, baseline, Path(job["scratch"]), calibration, lessons.tutor)
+    lowered = {name: Path(path) for name, path in job["lowered"].items()}
+    workshop = Workshop(card, baseline, lowered, str(job["format"]), Path(job["scratch"]), calibration, lessons.tutor)
     start = time.perf_counter()
     for done, step in enumerate(steps):
         progress(done, len(steps), f"{step.method}/{step.variant}")
@@ -207,17 +76,17 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
 
 def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mapping[str, Path], baseline: Path) -> dict[str, Any]:
     """What the artifact is, and whether it bears out what each step claims. Raises CellFailed."""
-    from suite.audit import check_loads, inspect
     from suite.claims import check_claims
 
-    feeds = Calibration(baseline)
+    feeds, maker = Calibration(baseline), formats.maker(job["format"])
     for name, path in files.items():
-        check_loads(path, card.component(name), feeds.feeds(name))
-    parts = {name: inspect(path, card.component(name), next(feeds.feeds(name), None)) for name, path in files.items()}
+        maker.check_loads(path, card.component(name), feeds.feeds(name))
+    parts = {name: maker.inspect(path, card.component(name), next(feeds.feeds(name), None)) for name, path in files.items()}
     before = msgspec.json.decode((baseline / "parts.json").read_bytes(), type=dict[str, Part])
     checks: list[ClaimCheck] = []
     for step, claims in zip(steps, msgspec.convert(job["claims"], tuple[Claims, ...]), strict=True):
-        checks += check_claims(claims, {n: files[n] for n in step.components}, {n: baseline / f"{n}.onnx" for n in step.components})
+        after, known = ({name: Path(of[name]) for name in step.components} for of in (files, job["lowered"]))
+        checks += check_claims(claims, after, known, job["format"])
     return {
         "parts": msgspec.to_builtins(parts),
         "claims": msgspec.to_builtins(checks),

@@ -7,6 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
+from suite import formats
 from suite.charts import FAMILY_SHAPES
 from suite.pages import BoardView, Cards, slug
 from suite.summarize import Row
@@ -91,8 +92,12 @@ class Matrix:
 
     @cached_property
     def untried(self) -> tuple[str, ...]:
-        """Methods that have a card and no record here."""
-        return tuple(sorted(self.cards.methods.keys() - {method for method, _ in self._names}))
+        """Methods that have a card and no record here, and whose results the target could run."""
+        card = self.cards.targets.get(self.views[0].board.target)
+        possible = {
+            name for name, method in self.cards.methods.items() if card is None or any(formats.makes(method, each) for each in card.formats)
+        }
+        return tuple(sorted(possible - {method for method, _ in self._names}))
 
     @cached_property
     def _rows(self) -> Mapping[str, Mapping[tuple[str, str], Row]]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from suite import __version__, arrays, caches
+from suite import __version__, arrays, caches, formats
 from suite.contracts import Component, ModelCard, TargetCard, Tensor
 from suite.errors import CellFailed, NotWritable, UsageError
 from suite.execute import Keep, Observer, execute
@@ -83,6 +83,9 @@ def deliver(plan: Plan, registry: Registry, store: Store, workspace: Workspace, 
     """
     check_free(out)
     wanted = plan.cells[-1]
+    if wanted.skip is None and wanted.format != formats.ONNX:
+        runs = formats.FORMATS[wanted.format].title
+        raise UsageError(f"What is handed over are ONNX graphs, and {wanted.cell.target} runs {runs}; squeezemark run measures it there.")
     with _room(out) as room:
         folder = Path(room) / out.name
         folder.mkdir()

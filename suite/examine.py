@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from suite import arrays, prepare, reference
+from suite import arrays, formats, prepare, reference
 from suite.contracts import ModelCard, Split
 from suite.errors import CellFailed
 from suite.evaluate import score
@@ -174,7 +174,7 @@ def _export(subject: Subject) -> Iterator[tuple[str, str]]:
     feeds = prepare.record_feeds(subject.card, subject.parts, subject.glue, subject.calibration)
     for component in subject.card.components:
         path = subject.out / f"{component.name}.onnx"
-        prepare.write(subject.parts[component.name], component, feeds[component.name], path)
+        formats.maker(formats.ONNX).lower(subject.parts[component.name], component, feeds[component.name], path)
         yield "ok", f"{path.name} answers as load()'s {component.name!r} does ({path.stat().st_size / 1e6:.2f} MB)"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from suite import __version__, environment, instructions
+from suite import __version__, environment, environments, formats, instructions
 from suite.contracts import TargetCard
 from suite.errors import CellFailed
 from suite.evaluate import Bundle, evaluate
@@ -150,31 +150,40 @@ class Bench:
         facts["accuracy"] = evaluation.accuracy
         if cell.component:
             return evaluation.columns
-        files = {component.name: str(baseline / f"{component.name}.onnx") for component in card.components}
         if not target.ranks_latency:
+            files = self._files(self.planned.format)
             facts["instructions"] = instructions.count(self.workspace, self.planned, target, files, bundle, test, room, self.progress)
             return evaluation.columns
         facts["latency"], times = measure(
-            self.workspace, self.planned, self._targets(target), files, bundle, test, evaluation.references, self.progress
+            self.workspace, self.planned, self._targets(target), bundle, test, evaluation.references, self.progress
         )
         return {**evaluation.columns, **times}
 
     def _targets(self, target: TargetCard) -> Targets:
-        """The target, and that which it is timed beside."""
-        return Targets(target, self.registry.targets[target.reference] if target.reference else None)
+        """The target, and that which it is timed beside, with the files of the uncompressed model that each runs."""
+        beside = self.registry.targets[target.reference] if target.reference else None
+        return Targets(target, beside, self._files(self.planned.format), self._files(beside.formats[0]) if beside else {})
+
+    def _files(self, format: str) -> dict[str, str]:
+        """Component -> the file of the uncompressed one in a format. Raises CellFailed."""
+        model = self.planned.cell.model
+        folder = self.workspace.lowered(model, self.registry.sources["model", model], format, self.progress)
+        return {component.name: str(formats.place(folder, component.name, format)) for component in self.registry.models[model].components}
 
     def compress(self, room: Path, baseline: Path, facts: dict[str, Any]) -> Bundle:
         """The checked artifact. Raises CellFailed, also where it does not bear out what its card claims."""
         recipe, claims = msgspec.to_builtins(self.planned.cell.recipe), msgspec.to_builtins(self.planned.claims)
-        out = self.shelf.place(hash_json([self.planned.cell.model, recipe, claims]))
+        out = self.shelf.place(hash_json([self.planned.cell.model, recipe, claims, self.planned.format]))
         if self.shelf.result is None:
             (room / "scratch").mkdir()
             job = self.workspace.job(
                 "compress", model=self.planned.cell.model, recipe=recipe, claims=claims, baseline=str(baseline), out=str(out),
+                format=self.planned.format, lowered=self._files(self.planned.format),
                 scratch=str(room / "scratch"), states=str(self.workspace.states(self.planned.key)),
                 budget=msgspec.to_builtins(self.workspace.config.budget),
             )  # fmt: skip
-            self.shelf.result = local.run("suite.compress", job, self._patience, self.progress)
+            there = environments.python(formats.FORMATS[self.planned.format].environment)
+            self.shelf.result = local.run("suite.compress", job, self._patience, self.progress, there)
         result = self.shelf.result
         artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
         facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}

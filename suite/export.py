@@ -3,7 +3,7 @@
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def export(module: torch.nn.Module, component: Component, calls: Sequence[Arrays
     try:
         _export(module.eval(), component, given, path)
     except Exception as error:
-        raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} raised {_root(error)}") from error
+        raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} raised {root_cause(error)}") from error
     strip(path)
     check_parity(module, component, calls, path)
 
@@ -52,7 +52,7 @@ def example(component: Component, calls: Sequence[Arrays]) -> dict[str, Array]:
     return found
 
 
-def _root(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """The error that an exporter's own errors only pass on: its type and its first line."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -66,7 +66,7 @@ def _names(component: Component) -> Iterator[str]:
     yield from sorted(names, key=lambda name: name != BATCH)
 
 
-def _dimensions(module: torch.nn.Module, component: Component) -> dict[str, Any]:
+def dimensions(module: torch.nn.Module, component: Component) -> dict[str, Any]:
     """Of each argument of `forward`: axis -> what the exporter calls its length. A batch has items; anything else may be empty."""
     known = {name: torch.export.Dim(name, min=1 if name == BATCH else 0, max=LONGEST) for name in _names(component)}
     found = [{axis: known[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)} for tensor in component.inputs]
@@ -83,7 +83,7 @@ def _export(module: torch.nn.Module, component: Component, given: Arrays, path: 
             str(path),
             input_names=[tensor.name for tensor in component.inputs],
             output_names=[tensor.name for tensor in component.outputs],
-            dynamic_shapes=_dimensions(module, component),
+            dynamic_shapes=dimensions(module, component),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -147,10 +147,20 @@ def check_parity(module: torch.nn.Module, component: Component, calls: Sequence[
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [tensor.name for tensor in component.outputs]
-    for call in (calls[0], calls[-1], example(component, calls)):
+    check_alike(
+        module,
+        component,
+        (calls[0], calls[-1], example(component, calls)),
+        lambda feed: dict(zip(names, session.run(names, dict(feed)), strict=True)),
+    )
+
+
+def check_alike(module: torch.nn.Module, component: Component, calls: Sequence[Arrays], run: Callable[[Arrays], Arrays]) -> None:
+    """Raises CellFailed unless `run` answers each of the calls as the module does."""
+    for call in calls:
         wanted = answer(module, component, call)
         feed = {tensor.name: np.asarray(call[tensor.name]) for tensor in component.inputs}
-        for name, found in zip(names, session.run(names, feed), strict=True):
+        for name, found in run(feed).items():
             expected = wanted[name]
             if found.shape != expected.shape or not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
                 raise CellFailed("export_failed", f"the exported {component.name!r} does not answer as its torch module does ({name})")

@@ -35,10 +35,15 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where a cell is timed, and the device's reference target (None: it is that), beside whose uncompressed model it is timed too."""
+    """Where a cell is timed, and the device's reference target (None: it is that), beside whose uncompressed model it is timed too.
+
+    baseline, reference_baseline: component -> the file of the uncompressed one that each of them runs.
+    """
 
     own: TargetCard
     reference: TargetCard | None
+    baseline: dict[str, str]
+    reference_baseline: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,6 @@ class Session:
     workspace: Workspace
     planned: PlannedCell
     targets: Targets
-    baseline: dict[str, str]
     bundle: Bundle
     test: TestSplit
     references: Path
@@ -82,7 +86,7 @@ class Session:
         cell, out = self.planned.cell, self.references.with_name("times.npz")
         job = self.workspace.job(
             do, model=cell.model, target=self.targets.own.runs_with, settings=cell.settings, threads=cell.settings.get("threads", 1),
-            baseline=self.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(), inputs=str(self.test.inputs),
+            baseline=self.targets.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(), inputs=str(self.test.inputs),
             out=str(out),
         ) | rest  # fmt: skip
         limit = patience * self.workspace.config.limits.launch_s
@@ -103,14 +107,13 @@ def measure(
     workspace: Workspace,
     planned: PlannedCell,
     targets: Targets,
-    baseline: dict[str, str],
     bundle: Bundle,
     test: TestSplit,
     references: Path,
     progress: Progress,
 ) -> tuple[Latency, Columns]:
     """The paired latency and its raw columns. Raises CellFailed."""
-    session = Session(workspace, planned, targets, baseline, bundle, test, references, progress)
+    session = Session(workspace, planned, targets, bundle, test, references, progress)
     columns = _stacked(list(_paired(session)))
     for side in SIDES:
         found = session.launches(session.effort.others, "footprint", side=side)
@@ -134,7 +137,9 @@ def _paired(session: Session) -> Iterator[Columns]:
     """Launches in which both sides take turns: the fewest, and then more until the interval is narrow or there are the most."""
     rest: dict[str, Any] = {"references": str(session.references), "seconds": session.effort.seconds}
     if session.targets.reference is not None:
-        rest["reference"] = {"target": session.targets.reference.runs_with, "settings": dict(session.targets.reference.settings)}
+        known = session.targets.reference
+        files = session.targets.reference_baseline
+        rest["reference"] = {"target": known.runs_with, "settings": dict(known.settings), "baseline": files}
     found: list[Columns] = []
     for launch in range(session.effort.most):
         session.progress(launch, session.effort.most, "measuring")

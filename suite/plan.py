@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from suite import __version__
+from suite import __version__, formats
 from suite.config import Config
 from suite.contracts import BASELINE, Claims, MethodCard, ModelCard, Skip, Step, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
@@ -25,7 +25,7 @@ PROTOCOL = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCell:
-    """A cell, its content key, the claims of each recipe step, and why it cannot be done (None: it can).
+    """A cell, its content key, the claims of each recipe step, why it cannot be done (None: it can), and the format of its files.
 
     file, recipe_file: the names of the files that the model and the recipe are, if they are the user's own.
     """
@@ -36,6 +36,7 @@ class PlannedCell:
     skip: Skip | None
     file: str | None = None
     recipe_file: str | None = None
+    format: str = formats.ONNX
 
     @property
     def title(self) -> str:
@@ -83,10 +84,17 @@ def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, 
         for model in models
         for method, variant in pairs
         for target in targets
+        if _has_row(method, target, config)
     ]
     if not config.one_component:
         return Plan(tuple(cell for _, cell in whole))
     return Plan(tuple(part for model, cell in whole for part in planner.alone(model, cell)))
+
+
+def _has_row(method: MethodCard, target: TargetCard, config: Config) -> bool:
+    """A method that makes files of some formats alone has no row where none of them runs, unless somebody asks for it and is told why."""
+    asked = any(name.partition("/")[0] == method.name for name in config.methods)
+    return asked or not method.formats or any(formats.makes(method, name) for name in target.formats)
 
 
 def _default_targets(registry: Registry) -> tuple[str, ...]:
@@ -127,7 +135,7 @@ class _Planner:
 
     def cell(self, model: ModelCard, method: MethodCard, variant: Variant, target: TargetCard, probe: Skip | None) -> PlannedCell:
         steps = variant.steps or (Step(method.name, variant.name, method.modalities),)
-        recipe, claims, skip = [], [], probe
+        recipe, claims, skip, format = [], [], probe, formats.ONNX
         try:
             for step in steps:
                 found = self._step(model, target, step)
@@ -135,6 +143,8 @@ class _Planner:
                 claims.append(found[1])
                 skip = skip or found[2]
             skip = skip or self._order(recipe)
+            made = formats.choose(target, [self.registry.methods[step.method] for step in recipe])
+            skip, format = (skip or made, formats.ONNX) if isinstance(made, Skip) else (skip, made)
         except (UnknownName, PlugInError) as error:
             skip = Skip(str(error))
         cell = Cell(
@@ -148,7 +158,7 @@ class _Planner:
             dict(target.settings),
             scenarios=self._scenarios(target),
         )
-        return self._planned(cell, claims, skip)
+        return self._planned(cell, claims, skip, format)
 
     def _scenarios(self, target: TargetCard) -> tuple[str, ...]:
         """In the order in which they are known, whatever the order in which they were named."""
@@ -163,11 +173,11 @@ class _Planner:
             steps = [(step, claims) for step, claims in zip(whole.cell.recipe, whole.claims, strict=True) if name in step.components]
             recipe = tuple(structs.replace(step, components=(name,)) for step, _ in steps)
             cell = structs.replace(whole.cell, recipe=recipe, component=name, scenarios=())
-            yield self._planned(cell, [claims for _, claims in steps], whole.skip)
+            yield self._planned(cell, [claims for _, claims in steps], whole.skip, whole.format)
 
-    def _planned(self, cell: Cell, claims: Iterable[Claims], skip: Skip | None) -> PlannedCell:
+    def _planned(self, cell: Cell, claims: Iterable[Claims], skip: Skip | None, format: str) -> PlannedCell:
         files = {"file": self.registry.files.get(cell.model), "recipe_file": self.registry.recipe_files.get(cell.method)}
-        return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip, **files)
+        return PlannedCell(cell=cell, key=self._key(cell), claims=tuple(claims), skip=skip, format=format, **files)
 
     def _step(self, model: ModelCard, target: TargetCard, step: Step) -> tuple[RecipeStep, Claims, Skip | None]:
         card: MethodCard = self.registry.find("method", step.method)  # type: ignore[assignment]
@@ -188,13 +198,15 @@ class _Planner:
         return recipe, variant.claims, skip
 
     def _order(self, recipe: Iterable[RecipeStep]) -> Skip | None:
-        """Torch modules become graphs once: no step of the stage `module` after one of the stage `graph` on the same component."""
-        graphs: set[str] = set()
+        """The stages module, graph, runtime in this order on each component: torch modules become graphs once."""
+        reached: dict[str, str] = {}
         for step in recipe:
-            if self.registry.methods[step.method].stage == "graph":
-                graphs.update(step.components)
-            elif graphs & set(step.components):
+            stage = self.registry.methods[step.method].stage
+            if any(reached.get(name) == "graph" != stage for name in step.components):
                 return Skip(f"{step.method} needs a torch module, and an earlier step has already made an ONNX graph")
+            if any(reached.get(name) == "runtime" != stage for name in step.components):
+                return Skip(f"{step.method} cannot follow a step that has made what only a runtime knows")
+            reached |= dict.fromkeys(step.components, stage)
         return None
 
     def _key(self, cell: Cell) -> str:

@@ -1,18 +1,19 @@
 """What every cell of a model needs, made once in a process of its own: `python -m suite.prepare`.
 
-Jobs: `baseline` exports the uncompressed components and notes what each is fed on the calibration split; `test` makes the test split.
+Jobs: `baseline` exports the uncompressed components and notes what each is fed on the calibration split; `lower` makes them in another
+format than ONNX; `test` makes the test split.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from suite import arrays
-from suite.contracts import Component, ModelCard, Split
+from suite import arrays, formats
+from suite.contracts import ModelCard, Split
 from suite.errors import CellFailed
 from suite.glue import Glue
 from suite.hashing import hash_split
@@ -29,9 +30,8 @@ CALIBRATION_SEED = 0
 def baseline(job: Job, progress: Progress) -> dict[str, Any]:
     """Writes `<component>.onnx`, `<component>.feeds.npz` and `parts.json` to `job["out"]`."""
     from suite import reference
-    from suite.audit import inspect
 
-    out, name = Path(job["out"]), str(job["model"])
+    out, name, onnx = Path(job["out"]), str(job["model"]), formats.maker(formats.ONNX)
     card: ModelCard = model_part(name, "card").CARD
     steps = len(card.components) + 1
     progress(0, steps, "calling the model on the calibration split")
@@ -40,25 +40,24 @@ def baseline(job: Job, progress: Progress) -> dict[str, Any]:
     parts = {}
     for done, component in enumerate(card.components, 1):
         progress(done, steps, f"exporting {component.name}")
-        write(loaded[component.name], component, feeds[component.name], out / f"{component.name}.onnx")
+        onnx.lower(loaded[component.name], component, feeds[component.name], out / f"{component.name}.onnx")
         arrays.save_calls(out / f"{component.name}.feeds.npz", feeds[component.name])
-        parts[component.name] = msgspec.to_builtins(inspect(out / f"{component.name}.onnx", component))
+        parts[component.name] = msgspec.to_builtins(onnx.inspect(out / f"{component.name}.onnx", component))
     (out / "parts.json").write_text(json.dumps(parts))
     return {}
 
 
-def write(part: Any, component: Component, calls: Sequence[Arrays], path: Path) -> None:
-    """The ONNX file of an uncompressed component. Raises CellFailed."""
-    import onnx
+def lower(job: Job, progress: Progress) -> dict[str, Any]:
+    """Writes each uncompressed component in the format `job["format"]` to `job["out"]`; `job["baseline"]` has what it is fed."""
+    from suite import reference
 
-    from suite.export import export, strip
-    from suite.reference import is_graph
-
-    if not is_graph(part):
-        export(part, component, calls, path)
-        return
-    onnx.save(part, path)
-    strip(path)
+    card: ModelCard = model_part(str(job["model"]), "card").CARD
+    maker, loaded = formats.maker(job["format"]), reference.load(card)
+    for done, component in enumerate(card.components):
+        progress(done, len(card.components), f"making {formats.FORMATS[job['format']].title} of {component.name}")
+        calls = list(arrays.load_calls(Path(job["baseline"]) / f"{component.name}.feeds.npz"))
+        maker.lower(loaded[component.name], component, calls, formats.place(Path(job["out"]), component.name, job["format"]))
+    return {}
 
 
 def calibration(model: str) -> Arrays:
@@ -124,4 +123,4 @@ def test_split(model: str, seed: int) -> tuple[Split, int]:
 
 
 if __name__ == "__main__":
-    serve({"baseline": baseline, "test": test}, "export_failed")
+    serve({"baseline": baseline, "lower": lower, "test": test}, "export_failed")

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import psutil
 
-from suite import arrays, environment, environments, facts
+from suite import arrays, environment, environments, facts, formats
 from suite.config import Config
 from suite.contracts import TargetCard
 from suite.errors import CellFailed, NotWritable
 from suite.executors import local, remote
+from suite.executors.local import HERE, Interpreter
 from suite.executors.remote import Remote
 from suite.protocol import Progress
 from suite.record import Environment
@@ -86,6 +87,14 @@ class Workspace:
         """The folder of the uncompressed graphs, their calibration feeds and `parts.json`. Raises CellFailed."""
         return self._prepared(f"{model}-{source[:12]}", self.job("baseline", model=model), progress)
 
+    def lowered(self, model: str, source: str, format: str, progress: Progress) -> Path:
+        """The folder of the uncompressed components in a format; of ONNX, that of `baseline`. Raises CellFailed."""
+        baseline = self.baseline(model, source, progress)
+        if format == formats.ONNX:
+            return baseline
+        job = self.job("lower", model=model, format=format, baseline=str(baseline))
+        return self._prepared(f"{baseline.name}-{format}", job, progress, environments.python(formats.FORMATS[format].environment))
+
     def test(self, model: str, source: str, seed: int, progress: Progress) -> TestSplit:
         """The test split of a seed. Raises CellFailed."""
         folder = self._prepared(f"{model}-{source[:12]}-test-{seed}", self.job("test", model=model, seed=seed), progress)
@@ -111,7 +120,7 @@ class Workspace:
         """Removes them."""
         shutil.rmtree(self.states(key), ignore_errors=True)
 
-    def _prepared(self, name: str, job: dict[str, Any], progress: Progress) -> Path:
+    def _prepared(self, name: str, job: dict[str, Any], progress: Progress, interpreter: Interpreter = HERE) -> Path:
         done = self._made() / name
         if name in self.failures:
             raise self.failures[name]
@@ -120,7 +129,7 @@ class Workspace:
                 part = Path(room) / name
                 part.mkdir()
                 try:
-                    local.run("suite.prepare", job | {"out": str(part)}, self.config.limits.compress_s, progress)
+                    local.run("suite.prepare", job | {"out": str(part)}, self.config.limits.compress_s, progress, interpreter)
                 except CellFailed as failure:
                     self.failures[name] = failure
                     raise

@@ -10,7 +10,7 @@ import pytest
 
 from suite import counting, environments, registry
 from suite.contracts import Skip, TargetCard
-from suite.environments import counter, debian, emulated
+from suite.environments import counter, debian, emulated, litert
 from suite.errors import NotWritable, UsageError
 from suite.executors.local import HERE
 
@@ -78,7 +78,7 @@ def test_one_that_was_made_of_other_versions_is_not_used(home, monkeypatch):
 
 
 def test_a_name_that_is_not_known_and_one_that_is_not_there(home):
-    with pytest.raises(UsageError, match=r"There is no environment 'moon'\. There are: arm-emulated, x86-emulated\."):
+    with pytest.raises(UsageError, match=r"There is no environment 'moon'\. There are: arm-emulated, x86-emulated, litert\."):
         environments.create("moon", print)
     with pytest.raises(UsageError, match="There is no environment arm-emulated in"):
         environments.remove("arm-emulated")
@@ -218,3 +218,35 @@ def test_doctor_and_env_list_say_what_is_missing(home, squeezemark):
     assert set(listed) == set(environments.NAMES)
     assert listed["arm-emulated"]["reason"] == "its environment is not there: squeezemark env create arm-emulated"
     assert squeezemark("env", "create", "moon").returncode == 2
+
+
+def test_litert_is_made_of_locked_versions_and_of_this_pythons_numpy_and_onnx_runtime(monkeypatch, tmp_path):
+    ran = []
+
+    def run(command, failure):
+        ran.append(list(map(str, command)))
+        return '{"torch": "2.13.0"}'
+
+    monkeypatch.setattr(litert.debian, "run", run)
+    assert litert.build(tmp_path, lambda step: None) == {"torch": "2.13.0"}
+    (install,) = (command for command in ran if "install" in command)
+    assert f"--constraint={litert.LOCK}" in install
+    assert {f"{name}=={version}" for name, version in emulated.pins().items()} <= set(install)
+    locked = dict(line.split("==") for line in litert.LOCK.read_text().splitlines() if "==" in line)
+    assert {"torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer"} <= set(locked)
+    assert not {"numpy", "onnxruntime"} & set(locked)
+
+
+def test_its_python_sees_the_packages_of_this_installation_and_nothing_beside_them(tmp_path):
+    found = litert.interpreter(tmp_path, {})
+    assert found.command == (str(tmp_path / "venv/bin/python"),)
+    place = tmp_path / "sources"
+    assert found.environ["PYTHONPATH"].startswith(str(place))
+    (links,) = place.iterdir()
+    assert {link.name: link.resolve() for link in links.iterdir()} == {
+        name: emulated.ROOT / name for name in ("suite", "methods", "targets")
+    }
+    assert litert.interpreter(tmp_path, {}) == found, "a second call makes nothing anew"
+    assert not (tmp_path / "absent").exists()
+    litert.interpreter(tmp_path / "absent", {})
+    assert not (tmp_path / "absent").exists(), "an environment that is not there is not begun"

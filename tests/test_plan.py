@@ -47,6 +47,36 @@ def test_everything_is_planned_by_model_and_the_baseline_first():
         ]
 
 
+def test_what_a_target_cannot_run_has_no_row_if_it_is_of_the_runtime_and_a_reason_otherwise():
+    packer = method("packer", variant("it"), stage="runtime", formats=("torch_export",))
+    target = replace(TARGETS["x86"], name="torch", formats=("torch_export",))
+    where = registry(methods={**METHODS, "packer": packer}, targets={**TARGETS, "torch": target})
+    rows = {name: [key[2] for key in names(cells(where=where, models=("clip",), targets=(name,)))] for name in ("x86", "torch")}
+    assert "packer/it" not in rows["x86"]
+    assert set(rows["torch"]) == {*rows["x86"], "packer/it"}
+    found = {f"{c.cell.method}/{c.cell.variant}": c for c in cells(where=where, models=("clip",), targets=("torch",))}
+    assert {found[name].format for name in ("baseline_fp32/fp32", "a_pruner/half", "packer/it")} == {"torch_export"}
+    assert found["int8/per_channel"].skip == Skip("int8 changes ONNX graphs, and torch runs programs of torch.export")
+    assert found["mixed/prune_then_int8"].skip == found["int8/per_channel"].skip
+    asked = one(where, methods=("packer",), targets=("x86",))
+    assert asked.skip == Skip("packer makes programs of torch.export, and x86 runs ONNX graphs")
+
+
+def test_nothing_follows_a_step_of_the_runtime_on_the_same_component():
+    both = method(
+        "both",
+        variant("right", Step("a_pruner", "half"), Step("packer", "it")),
+        variant("wrong", Step("packer", "it"), Step("a_pruner", "half")),
+        variant("apart", Step("packer", "it", ("text",)), Step("a_pruner", "half", ("vision",))),
+        stage="recipe",
+    )
+    packer = method("packer", variant("it"), stage="runtime", formats=("torch_export",))
+    target = replace(TARGETS["x86"], formats=("torch_export",))
+    where = registry(methods={**METHODS, "packer": packer, "both": both}, targets={"x86": target})
+    found = {cell.cell.variant: cell.skip for cell in cells(where=where, models=("clip",), methods=("both",))}
+    assert found == {"right": None, "wrong": Skip("a_pruner cannot follow a step that has made what only a runtime knows"), "apart": None}
+
+
 def test_the_quick_tier_takes_the_first_variant_of_each_method_that_does_not_train():
     tuned = replace(method("tuned", variant("it")), division="training")
     where = registry(methods={**METHODS, "tuned": tuned})

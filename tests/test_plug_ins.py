@@ -10,7 +10,7 @@ import pytest
 from conftest import PLUGINS, ROOT
 from msgspec import structs
 
-from suite import conformance
+from suite import conformance, environments, formats
 from suite import registry as registries
 from suite.config import Budget, Config
 from suite.contracts import Skip, Step
@@ -67,7 +67,7 @@ def test_a_method_has_what_its_stage_needs(name):
         for step in variant.steps:
             assert isinstance(step, Step)
             assert REGISTRY.methods[step.method].variant(step.variant)
-    if card.stage != "recipe":
+    if card.stage != "recipe" and not any(formats.FORMATS[each].environment for each in card.formats):
         apply = importlib.import_module(f"methods.{name}.apply").apply
         assert list(inspect.signature(apply).parameters) == ["parts", "parameters", "context"]
 
@@ -76,14 +76,18 @@ def test_a_method_has_what_its_stage_needs(name):
 def test_a_target_says_whether_it_runs_here(name):
     found = REGISTRY.probes[name]()
     assert found is None or (isinstance(found, Skip) and found.reason)
-    if found is None:
+    if found is None and REGISTRY.targets[name].runtime != "ai-edge-litert":  # which is in its environment alone
         runner = importlib.import_module(f"targets.{REGISTRY.targets[name].runs_with}.runner").Runner
         assert list(inspect.signature(runner).parameters) == ["files", "settings"]
 
 
-def test_every_method_applies_to_every_model_or_says_why_not():
-    planned = plan(Config(tier="full"), REGISTRY, "here", {})
-    assert len(planned.cells) == len(MODELS) * len(ROWS)
+@pytest.mark.parametrize("target", [name for name in TARGETS if REGISTRY.probes[name]() is None])
+def test_every_method_applies_to_every_model_or_says_why_not(target):
+    """A method that makes files of other formats alone has no row: it would only say so, everywhere."""
+    planned = plan(Config(tier="full", targets=(target,)), REGISTRY, "here", {})
+    runs = REGISTRY.targets[target].formats
+    rows = [v for card in REGISTRY.methods.values() for v in card.variants if not v.step_only and {*(card.formats or runs)} & {*runs}]
+    assert len(planned.cells) == len(MODELS) * len(rows)
     assert len({cell.key for cell in planned.cells}) == len(planned.cells)
     assert all(cell.skip is None or cell.skip.reason for cell in planned.cells)
 
@@ -116,8 +120,12 @@ def tiny(work) -> tuple[Workspace, registries.Registry]:
     return Workspace(work, Config(), paths), registries.discover()
 
 
-def _compress(workspace, planned, baseline, folder):
+def _compress(workspace, planned, found, folder):
     """What one process of compression says; training is cut short, since what it reaches is asserted elsewhere."""
+    model = planned.cell.model
+    source, quiet = found.sources["model", model], lambda *_: None
+    baseline, made = workspace.baseline(model, source, quiet), workspace.lowered(model, source, planned.format, quiet)
+    lowered = {each.name: str(formats.place(made, each.name, planned.format)) for each in found.models[model].components}
     out, scratch = folder / "out", folder / "scratch"
     out.mkdir(parents=True)
     scratch.mkdir()
@@ -125,24 +133,37 @@ def _compress(workspace, planned, baseline, folder):
     recipe = [structs.replace(step, parameters=step.parameters | less) for step, less in zip(planned.cell.recipe, short, strict=True)]
     job = workspace.job(
         "compress", model=planned.cell.model, recipe=msgspec.to_builtins(recipe), claims=msgspec.to_builtins(planned.claims),
+        lowered=lowered, format=planned.format,
         baseline=str(baseline), out=str(out), scratch=str(scratch), states=str(folder / "states"), budget=msgspec.to_builtins(Budget()),
     )  # fmt: skip
-    return local.run("suite.compress", job, 120, lambda *_: None)
+    there = environments.python(formats.FORMATS[planned.format].environment)
+    return local.run("suite.compress", job, 120, lambda *_: None, there)
+
+
+def _targets(card):
+    """One that runs here and whose files the method can make; none for the reference target, which most do."""
+    if not card.formats:
+        return ()
+    return [name for name in TARGETS if {*card.formats} & {*REGISTRY.targets[name].formats} and REGISTRY.probes[name]() is None][-1:]
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, tmp_path):
     (workspace, found), method = tiny, name.partition("/")[0]
     model = "tiny_writer" if method in NEEDS_CACHE else "tiny_matcher"
-    (planned,) = plan(Config(models=(model,), methods=(name,)), found, "here", {}).cells
+    targets = _targets(found.methods[method])
+    if found.methods[method].formats and not targets:
+        pytest.skip(f"no target that runs {' or '.join(found.methods[method].formats)} runs here: squeezemark doctor says why")
+    (planned,) = plan(Config(models=(model,), methods=(name,), targets=targets), found, "here", {}).cells
+    if planned.skip is not None and "is not installed here" in planned.skip.reason:
+        pytest.skip(planned.skip.reason)
     assert planned.skip is None
-    baseline = workspace.baseline(model, found.sources["model", model], lambda *_: None)
     if reason := UNSUPPORTED.get(name) or UNSUPPORTED.get(method):
         with pytest.raises(CellFailed, match=reason) as failed:
-            _compress(workspace, planned, baseline, tmp_path / "only")
+            _compress(workspace, planned, found, tmp_path / "only")
         assert failed.value.status == "unsupported"
         return
-    first, second = (_compress(workspace, planned, baseline, tmp_path / turn) for turn in ("first", "second"))
+    first, second = (_compress(workspace, planned, found, tmp_path / turn) for turn in ("first", "second"))
     assert all(claim["holds"] for claim in first["claims"]), first["claims"]
     assert set(first["parts"]) == {component.name for component in found.models[model].components}
     hashes = [{part: facts["sha256"] for part, facts in result["parts"].items()} for result in (first, second)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import PLUGINS
 
-from suite import arrays, environments
+from suite import arrays, environments, formats
 from suite import registry as registries
 from suite.config import Config
 from suite.contracts import Skip
@@ -74,7 +74,8 @@ def answers(work, tmp_path_factory):
     paths = registries.extend([PLUGINS])
     found = registries.discover()
     workspace = Workspace(work, Config(), paths)
-    baseline = workspace.baseline("tiny_matcher", found.sources["model", "tiny_matcher"], lambda *_: None)
+    source = found.sources["model", "tiny_matcher"]
+    baseline = workspace.baseline("tiny_matcher", source, lambda *_: None)
     names = [component.name for component in found.models["tiny_matcher"].components]
     room = tmp_path_factory.mktemp("answers")
     calls = {
@@ -84,9 +85,10 @@ def answers(work, tmp_path_factory):
 
     def ask(name):
         card, out = REGISTRY.targets[name], room / f"{name}.npz"
+        files = workspace.lowered("tiny_matcher", source, card.formats[0], lambda *_: None)
         job = workspace.job(
             "answer", model="tiny_matcher", target=card.runs_with, settings=dict(card.settings), calls=str(room / "calls.npz"),
-            out=str(out), compressed={component: str(baseline / f"{component}.onnx") for component in names},
+            out=str(out), compressed={component: str(formats.place(files, component, card.formats[0])) for component in names},
         )  # fmt: skip
         local.run("suite.worker", job, 300, lambda *_: None, environments.interpreter(card))
         return arrays.load(out)
@@ -187,3 +189,25 @@ def test_new_target_writes_one_that_runs_beside_the_reference(squeezemark, run_o
     assert (again.returncode, "exists already and is not written over" in again.stderr) == (2, True)
     taken = squeezemark("new-target", REFERENCE, "--out", tmp_path / "other")
     assert (taken.returncode, "There is a target 'x86_cpu_ort' already" in taken.stderr) == (2, True)
+
+
+def test_a_target_with_another_format_runs_what_modules_become_and_says_why_it_runs_no_graphs(squeezemark, work, tmp_path):
+    methods = "baseline_fp32,magnitude_pruning/local_50,random_pruning/units_75"
+    command = ("run", *TINY, "--targets", "x86_cpu_torch", "--methods", methods, "--work", work, "--results", tmp_path / "results")
+    done = squeezemark(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {record.cell.method: record for record in Store(tmp_path / "results").records()}
+    assert found["magnitude_pruning"].status == "unsupported"
+    assert found["magnitude_pruning"].reason == "magnitude_pruning changes ONNX graphs, and x86_cpu_torch runs programs of torch.export"
+    whole, pruned = (found[name] for name in ("baseline_fp32", "random_pruning"))
+    assert {part.file for part in whole.artifact.parts.values()} == {"vision.pt2", "text.pt2"}
+    assert pruned.artifact.total("parameters") < whole.artifact.total("parameters")
+    assert [claim.holds for claim in pruned.artifact.claims] == [True]
+    assert pruned.latency.reference.target == REFERENCE
+
+
+def test_compress_says_that_it_hands_over_graphs(squeezemark, work, tmp_path):
+    command = ("compress", "--model", "tiny_matcher", "--plugins", PLUGINS, "--recipe", "random_pruning/units_75")
+    done = squeezemark(*command, "--target", "x86_cpu_torch", "--work", work, "--results", tmp_path / "results", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "What is handed over are ONNX graphs, and x86_cpu_torch runs programs of torch.export" in done.stderr

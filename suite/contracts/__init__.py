@@ -14,7 +14,8 @@ or one file `<name>.py` with all of these functions and `CARD` (see docs/models.
 
 A **method** is a folder `methods/<name>/`: `__init__.py` holds `CARD`, a `MethodCard`, and may define
 `supports(model, target, variant) -> Skip | None`; `apply.py` has `apply(parts, parameters, context) -> parts`, where `parts`
-maps component names to torch modules (stage `module`) or ONNX models (stage `graph`).
+maps component names to torch modules (stage `module`), ONNX models (stage `graph`), or what makes the files of one runtime (stage
+`runtime`): torch modules for torch.export, the bytes of files for LiteRT.
 
 A **target** is a folder `targets/<name>/`: `__init__.py` holds `CARD`, a `TargetCard`, and `probe() -> Skip | None`;
 `runner.py` has `Runner`.

@@ -19,7 +19,7 @@ Advance = Callable[[int, int, str], None]
 
 Modality = Literal["vision", "text", "audio", "fusion", "decoder"]
 Family = Literal["baseline", "quantization", "pruning", "distillation", "low-rank", "structure", "token reduction", "runtime", "recipe"]
-Stage = Literal["module", "graph", "recipe"]
+Stage = Literal["module", "graph", "runtime", "recipe"]
 Division = Literal["data-free", "calibration", "training"]
 Value = bool | int | float | str
 

@@ -85,7 +85,11 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodCard:
-    """A compression method. `modalities` are those it is applied to by default (none named: all)."""
+    """A compression method. `modalities` are those it is applied to by default (none named: all).
+
+    formats: of a method that works on modules (the stages `module` and `runtime`), those that its result can be written in (none named:
+    all). Without one of them a target has no row of it.
+    """
 
     name: str
     title: str
@@ -99,6 +103,7 @@ class MethodCard:
     paper: str | None = None
     licence: str = "Apache-2.0"
     dependencies: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
     def variant(self, name: str) -> Variant:
         """The variant of that name; KeyError if there is none."""

@@ -16,6 +16,7 @@ Device = Literal["x86 CPU", "ARM CPU", "CUDA", "Edge TPU"]
 class TargetCard:
     """Hardware + runtime + settings. `settings` (threads, graph optimisation, precision hints…) are part of the target's identity.
 
+    formats: what its runner reads, a name or several of `suite.formats`; the uncompressed model is made in the first.
     precisions: those of its arithmetic, whatever the width of what is stored. instruction_sets: those that decide which kernels answer.
     libraries: distributions, besides the suite's own, whose versions decide its results. reference: the device's reference target,
     beside which it is timed too, so that runtimes share a board; None for that target itself. runner: the target whose `runner.py` it

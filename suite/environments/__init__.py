@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from suite.contracts import Skip, TargetCard
-from suite.environments import emulated
+from suite.environments import emulated, litert
 from suite.errors import NotWritable, UsageError
 from suite.executors.local import HERE, Interpreter
 
@@ -53,6 +54,13 @@ KINDS: Mapping[str, Kind] = {
         emulated.x86_interpreter,
         emulated.x86_counter,
     ),
+    "litert": Kind(
+        "LiteRT and what converts torch modules to it, whose pins conflict with the suite's own.",
+        lambda: None,
+        litert.build,
+        litert.interpreter,
+        litert.counter,
+    ),
 }
 NAMES = tuple(KINDS)
 
@@ -85,9 +93,12 @@ def versions(name: str) -> dict[str, str]:
 
 def interpreter(card: TargetCard) -> Interpreter:
     """What runs a target's worker."""
-    if card.environment is None:
-        return HERE
-    return KINDS[card.environment].interpreter(home() / card.environment, card.settings)
+    return python(card.environment, card.settings)
+
+
+def python(name: str | None, settings: Mapping[str, object] = MappingProxyType({})) -> Interpreter:
+    """What runs Python in an environment, or without a name here."""
+    return HERE if name is None else KINDS[name].interpreter(home() / name, settings)
 
 
 def counting_interpreter(card: TargetCard) -> Interpreter | Skip:

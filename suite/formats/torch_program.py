@@ -1,0 +1,194 @@
+"""Programs of `torch.export` (https://docs.pytorch.org/docs/stable/export.html): what torch runs without the Python code of a model.
+
+A file of ours holds tensors as raw bytes, a graph as JSON and the names of what goes in and comes out: no pickle. `torch.export.load`
+unpickles whatever a file has besides, weights and example inputs with all the code that these name, so a file with any is refused unread.
+"""
+
+import hashlib
+import importlib
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import zstandard
+
+from suite import caches
+from suite.audit import FEEDS, ZSTD_LEVEL, check_answers
+from suite.contracts import Component
+from suite.errors import CellFailed
+from suite.export import Arrays, answer, arguments, check_alike, dimensions, example, root_cause
+from suite.record import Part
+from suite.reference import is_graph
+from suite.stored import Constant
+
+TENSORS = "tensors.json"
+"""The file inside a program that names its inputs and outputs in order; a program itself only counts them."""
+TOLD = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn")
+"""What the exporter notes of where a node comes from: the folders of this machine."""
+
+_WEIGHTS = {
+    "aten.linear": 1, "aten.matmul": 1, "aten.mm": 1, "aten.bmm": 1, "aten._int_mm": 1, "aten.addmm": 2,
+    "aten.conv1d": 1, "aten.conv2d": 1, "aten.conv3d": 1, "aten.convolution": 1,
+}  # fmt: skip
+"""Operators with a weight -> the argument that it is."""
+_PASSED = frozenset({
+    "aten.t", "aten.transpose", "aten.permute", "aten.reshape", "aten.view", "aten.expand", "aten.clone", "aten.contiguous", "aten.to",
+    "aten._to_copy", "aten.mul", "aten.sub", "torchao.dequantize_affine",
+})  # fmt: skip
+"""Operators through which a weight reaches its layer: as it is, or scaled back from integers."""
+_ONNX = {"aten.argmax": "ArgMax", "aten.gather": "GatherElements", "aten.linear": "Gemm", "aten.matmul": "MatMul"}
+"""What ONNX calls the operators that cards claim."""
+
+
+def lower(part: Any, component: Component, calls: Sequence[Arrays], path: Path) -> None:
+    """The program of a torch module, with every named length dynamic. Raises CellFailed."""
+    if is_graph(part):
+        raise CellFailed("unsupported", f"the component {component.name!r} comes as an ONNX model, and torch runs torch modules")
+    try:
+        given = arguments(component, example(component, calls))
+        with torch.no_grad():
+            program = torch.export.export(part.eval(), given, dynamic_shapes=dimensions(part, component))
+    except Exception as error:
+        raise CellFailed("export_failed", f"torch.export of {component.name!r} raised {root_cause(error)}") from error
+    program.example_inputs = None
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            for name in TOLD:
+                node.meta.pop(name, None)
+    torch.export.save(program, path, extra_files={TENSORS: json.dumps(_tensors(component, given))})
+    run = _read(path).module()
+    check_alike(part, component, (calls[0], calls[-1], example(component, calls)), lambda feed: answer(run, component, feed))
+
+
+def _tensors(component: Component, given: Sequence[torch.Tensor]) -> dict[str, Any]:
+    """example: lengths for which a compiler may trace the program."""
+    return {
+        "inputs": [tensor.name for tensor in component.inputs],
+        "outputs": [tensor.name for tensor in component.outputs],
+        "example": [{"dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape)} for tensor in given],
+    }
+
+
+def _check_plain(path: Path) -> None:
+    """Raises CellFailed for a file that is no program, or in which anything would be unpickled."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename.partition("/")[2]: entry.file_size for entry in archive.infolist()}
+            configs = [json.loads(archive.read(name)) for name in archive.namelist() if name.endswith("_config.json")]
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise CellFailed("invalid_output", f"{path.name} is not a program of torch.export: {error}") from error
+    pickled = [name for config in configs for name, entry in config["config"].items() if entry["use_pickle"]]
+    pickled += [name for name, size in sizes.items() if size and name.endswith((".pt", ".pkl"))]
+    if pickled:
+        raise CellFailed("invalid_output", f"{path.name} has a pickle in it ({pickled[0]}), which is code that would run when it is read")
+
+
+def _read(path: Path) -> torch.export.ExportedProgram:
+    _check_plain(path)
+    if b"torch.ops.torchao." in _graph(path):
+        importlib.import_module("torchao")  # registers its operators
+    try:
+        return torch.export.load(path)
+    except Exception as error:
+        raise CellFailed("invalid_output", f"torch cannot load {path.name}: {root_cause(error)}") from error
+
+
+def _graph(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist() if "/models/" in name)
+
+
+@dataclass(frozen=True)
+class Program:
+    """See `suite.formats.Held`."""
+
+    program: torch.export.ExportedProgram
+
+    @cached_property
+    def constants(self) -> dict[str, Constant]:
+        """Every tensor that is stored, by name; one that has several names has the first."""
+        stored = {name: tensor for name, tensor in self.program.constants.items() if isinstance(tensor, torch.Tensor)}
+        found, seen = {}, set()
+        for name, tensor in {**self.program.state_dict, **stored}.items():
+            place = (tensor.data_ptr(), tuple(tensor.shape))
+            if place not in seen or not tensor.numel():
+                kind = str(tensor.dtype).removeprefix("torch.")
+                found[name] = Constant(kind, tuple(tensor.shape), tensor.numel() - int(torch.count_nonzero(tensor)))
+            seen.add(place)
+        return found
+
+    @cached_property
+    def nodes(self) -> tuple[tuple[str, torch.fx.Node], ...]:
+        """Each call of an operator, with its name: `aten.linear`."""
+        calls = (node for node in self.program.graph.nodes if isinstance(node.target, torch._ops.OpOverload))
+        return tuple((node.target._schema.name.replace("::", "."), node) for node in calls)
+
+    @cached_property
+    def operators(self) -> Mapping[str, int]:
+        """How often each operator occurs, by the name that ONNX has for it where a claim may ask for it."""
+        return Counter(_ONNX.get(name, name) for name, _ in self.nodes)
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[str, int]]:
+        """They are always those of the card."""
+        return {}
+
+    def weights(self, layers: Collection[str]) -> list[Constant]:
+        """The constant weights of linear layers and products (MatMul, Gemm) and of convolutions (Conv), in floating point or quantized."""
+        signature = self.program.graph_signature
+        names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+        calls: dict[Any, str] = {node: name for name, node in self.nodes}
+        found = {}
+        for name, node in self.nodes:
+            if name in _WEIGHTS and ("Conv" in layers if "conv" in name else {"MatMul", "Gemm"} & set(layers)):
+                weight: Any = node.args[_WEIGHTS[name]]
+                while calls.get(weight, "") in _PASSED:
+                    weight = weight.args[0]
+                known = self.constants.get(names.get(str(weight), ""))
+                if known is not None and len(known.shape) > 1:
+                    found[str(weight)] = known
+        return list(found.values())
+
+
+def held(path: Path) -> Program:
+    """What claims are checked against. Raises CellFailed."""
+    return Program(_read(path))
+
+
+def inspect(path: Path, component: Component | None = None, call: Arrays | None = None) -> Part:
+    """What a component's program holds: every tensor that is stored is a parameter, scales and zero points too. A quantized one is zero
+    where its integer is. Its operations are not counted. Raises CellFailed."""
+    data, program = path.read_bytes(), held(path)
+    types: Counter[str] = Counter()
+    for constant in program.constants.values():
+        types[constant.type] += constant.elements
+    return Part(
+        file=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        zstd_bytes=len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)),
+        parameters=types.total(),
+        nonzero_parameters=types.total() - sum(constant.zeros for constant in program.constants.values()),
+        operators=dict(sorted(Counter(name for name, _ in program.nodes).items())),
+        parameters_by_type=dict(sorted(types.items())),
+        cache_bytes_per_token=caches.bytes_per_token(component, {}) if component else 0,
+    )
+
+
+def check_loads(path: Path, component: Component, feeds: Iterable[Arrays]) -> None:
+    """Raises CellFailed unless torch loads the file and turns the first `feeds` into finite outputs as the card declares."""
+    run = _read(path).module()
+    try:
+        answers = [(feed, answer(run, component, feed)) for feed in islice(feeds, FEEDS)]
+    except CellFailed:
+        raise
+    except Exception as error:
+        raise CellFailed("invalid_output", f"torch cannot run {path.name}: {root_cause(error)}") from error
+    check_answers(path.name, component, [tensor.name for tensor in component.outputs], answers, {})
