@@ -19,7 +19,10 @@ from suite.store import Store
 from suite.workspace import Workspace
 
 PUBLISHED = Store(ROOT / "site" / "results")
-BASELINES = {record.cell.model: record for record in PUBLISHED.records() if record.cell.method == "baseline_fp32"}
+REFERENCE = "x86_cpu_ort"
+BASELINES = {
+    record.cell.model: record for record in PUBLISHED.records() if (record.cell.method, record.cell.target) == ("baseline_fp32", REFERENCE)
+}
 
 MODELS = registry.discover().models
 GOLDEN: dict[str, tuple[str, ...]] = {
@@ -133,11 +136,11 @@ def test_uncompressed_models_are_neither_hopeless_nor_perfect(name: str):
 
 
 def _published() -> dict[tuple[str, str], Record]:
-    """The published records of whole models by model and `method/variant`."""
+    """The published records of whole models on the reference target by model and `method/variant`."""
     return {
         (record.cell.model, f"{record.cell.method}/{record.cell.variant}"): record
         for record in PUBLISHED.records()
-        if record.cell.component is None and record.status == "ok"
+        if record.cell.component is None and record.status == "ok" and record.cell.target == REFERENCE
     }
 
 
@@ -187,18 +190,21 @@ def test_where_it_hurts_is_published_for_every_model():
 def test_the_published_records_are_one_clean_set():
     records = list(PUBLISHED.records())
     assert PUBLISHED.broken() == ()
-    assert len({(record.cell.model, record.cell.method, record.cell.variant, record.cell.component) for record in records}) == len(records)
+    cells = [record.cell for record in records]
+    assert len({(cell.model, cell.method, cell.variant, cell.component, cell.target) for cell in cells}) == len(records)
     assert {record.status for record in records} == {"ok", "unsupported"}
     assert {record.cell.tier for record in records} == {"full"}
     assert len({record.environment.host for record in records}) == 1
     assert {record.provenance.git_dirty for record in records} == {False}
 
 
-def test_every_variant_of_every_method_is_published_for_every_model():
+def test_every_variant_of_every_method_is_published_for_every_model_on_the_reference_target():
     wholes = {
-        (record.cell.model, record.cell.method, record.cell.variant) for record in PUBLISHED.records() if record.cell.component is None
+        (record.cell.model, record.cell.method, record.cell.variant)
+        for record in PUBLISHED.records()
+        if record.cell.component is None and record.cell.target == REFERENCE
     }
-    planned = plan(Config(tier="full", models=tuple(MODELS)), registry.discover(), "", {})
+    planned = plan(Config(tier="full", models=tuple(MODELS), targets=(REFERENCE,)), registry.discover(), "", {})
     wanted = {(found.cell.model, found.cell.method, found.cell.variant) for found in planned.cells}
     assert wholes == wanted
 

@@ -1,0 +1,110 @@
+"""The CUDA targets as far as a machine without a GPU can tell: their programs, on another device; what they refuse; what they say."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from suite import registry
+from suite.contracts import Component, NotApplicable, Tensor
+from suite.formats import torch_program
+from targets.cuda_ort.runner import Runner as OrtRunner
+from targets.cuda_torch.runner import Runner as TorchRunner
+
+REGISTRY = registry.discover()
+HERE = [name for name in ("cuda_torch", "cuda_ort", "cuda_tensorrt") if REGISTRY.probes[name]() is None]
+COMPONENT = Component("only", "vision", (Tensor("x", "float32", ("batch", 4)),), (Tensor("y", "float32", ("batch", 3)),))
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """A layer with a buffer: what has to move to the device with it."""
+
+    class Layer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 3)
+            self.register_buffer("shift", torch.arange(3.0))
+
+        def forward(self, x):
+            return self.linear(x) + self.shift
+
+    torch.manual_seed(0)
+    layer, path = Layer().eval(), tmp_path_factory.mktemp("program") / "only.pt2"
+    torch_program.lower(layer, COMPONENT, [{"x": np.ones((1, 4), np.float32)}], path)
+    return layer, path
+
+
+def test_a_program_answers_as_its_module_does_wherever_it_is_moved_to(program):
+    layer, path = program
+    runner = TorchRunner({"only": path}, {"threads": 1, "device": 0, "tf32": False}, device="cpu")
+    x = np.random.default_rng(0).normal(size=(1, 4)).astype(np.float32)
+    assert np.allclose(runner.run("only", {"x": x})["y"], layer(torch.from_numpy(x)).detach(), atol=1e-6)
+    moved = TorchRunner({"only": path}, {"threads": 1, "device": 0, "tf32": False}, device="meta")
+    assert {tensor.device.type for tensor in (*moved.programs["only"].parameters(), *moved.programs["only"].buffers())} == {"meta"}
+
+
+@pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "TensorrtExecutionProvider"])
+def test_a_provider_that_is_not_there_is_refused_and_not_replaced(provider, tmp_path):
+    import onnxruntime
+
+    if provider in onnxruntime.get_available_providers():
+        pytest.skip("this build of onnxruntime has it")
+    settings = {"threads": 1, "provider": provider, "device": 0, "tf32": False, "fp16": False}
+    with pytest.raises(NotApplicable, match=f"has no {provider}"):
+        OrtRunner({"only": tmp_path / "none.onnx"}, settings)
+
+
+def _doubled(folder):
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    weight = numpy_helper.from_array(np.eye(4, dtype=np.float32) * 2, "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "small", ends[:1], ends[1:], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / "only.onnx")
+    return {"only": folder / "only.onnx"}
+
+
+def test_a_session_that_fell_back_to_the_processor_is_refused(tmp_path, monkeypatch):
+    """What onnxruntime does where the provider's libraries cannot be loaded: it gives a session on the processor, and a warning."""
+    import onnxruntime
+
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, options, providers: real(path, providers=["CPUExecutionProvider"]))
+    settings = {"threads": 1, "provider": "CUDAExecutionProvider", "device": 0, "tf32": False}
+    with pytest.raises(NotApplicable, match="was asked for and CPUExecutionProvider came"):
+        OrtRunner(_doubled(tmp_path), settings)
+
+
+def test_a_graph_that_does_not_run_whole_on_the_provider_is_refused(tmp_path, monkeypatch):
+    """On the processor's own provider the rule holds too: this one is told that there is nothing to fall back to."""
+    import onnxruntime
+
+    def fails(path, options, providers):
+        assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
+        raise RuntimeError("This session contains graph nodes that are assigned to the default CPU EP")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fails)
+    with pytest.raises(NotApplicable, match=r"cannot run all of only\.onnx: This session contains"):
+        OrtRunner(_doubled(tmp_path), {"threads": 1, "provider": "CUDAExecutionProvider", "device": 0, "tf32": False})
+
+
+@pytest.mark.parametrize("name", ["cuda_torch", "cuda_ort", "cuda_tensorrt"])
+def test_each_says_what_is_missing(name):
+    skip = REGISTRY.probes[name]()
+    assert skip is None or "NVIDIA GPU" in skip.reason or "pip install" in skip.reason
+    assert REGISTRY.targets[name].reference == (None if name == "cuda_torch" else "cuda_torch")
+
+
+@pytest.mark.skipif(not HERE, reason="no NVIDIA GPU here")
+def test_a_gpu_answers_as_the_processor_does(program, tmp_path):
+    layer, path = program
+    x = np.random.default_rng(0).normal(size=(1, 4)).astype(np.float32)
+    if "cuda_torch" in HERE:
+        found = TorchRunner({"only": path}, REGISTRY.targets["cuda_torch"].settings).run("only", {"x": x})["y"]
+        assert np.allclose(found, layer(torch.from_numpy(x)).detach(), atol=1e-4)
+    if "cuda_ort" in HERE:
+        assert np.allclose(
+            OrtRunner(_doubled(tmp_path), REGISTRY.targets["cuda_ort"].settings).run("only", {"x": x})["y"], 2 * x, atol=1e-4
+        )
