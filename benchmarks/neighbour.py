@@ -39,7 +39,8 @@ def simulate(runs: list[Array], truth: float, stretch: float = 1.0, seed: int = 
     all of them, and then the quads of each. What is drawn centres on what was recorded, however often it is drawn: the chance error of so
     few launches would be counted as a miss of the interval. So the bias, which is a claim of its own, is taken out.
     """
-    rng, pool = np.random.default_rng(seed), [launch for run in runs for launch in run]
+    rng, launches = np.random.default_rng(seed), [launch[np.isfinite(launch)] for run in runs for launch in run]
+    pool = [launch for launch in launches if launch.size]
     bias = float(np.mean([np.median(launch) for launch in pool])) - math.log(truth)
     found = []
     for _ in range(SIMULATED):

@@ -10,7 +10,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 ENOUGH = 3
 """Launches that must be left when those without a core are left out."""
 
-LEFT = 0.25
+LEFT = 0.75
 """The share of a quad's calls that must not have been interrupted, on either side, for it to count."""
 
 
@@ -19,7 +19,7 @@ def undisturbed(columns: Mapping[str, Array]) -> tuple[Array, Array]:
 
     `baseline_cut` and `compressed_cut`, bool of the same shape, say which were: their process did not have its core all the time, so
     that they tell how long another one had it. The longer call of the two is interrupted more often, and the ratio of medians of all
-    calls would lean against it. A quad of which less than a quarter is left on a side is left out, all of it, and so is a launch of which
+    calls would lean against it. A quad of which more than a quarter is lost on a side is left out, all of it, and so is a launch of which
     no quad is left. Where fewer than ENOUGH launches would be, all calls count: there is nothing better, and the host's grade says so.
     Records before schema 5 do not say which calls were interrupted.
     """

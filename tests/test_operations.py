@@ -9,7 +9,7 @@ from onnx import helper
 from onnx_graphs import COMPONENT, apply, chain, exported_tower, feeds, gemm, make_tower, model, random
 from torch.utils.flop_counter import FlopCounterMode
 
-from suite import prepare, reference
+from suite import formats, prepare, reference
 from suite.audit import inspect
 from suite.export import arguments
 from suite.glue import Glue
@@ -152,7 +152,7 @@ def test_reference_models_count_as_torch_counts_them(name: str, tmp_path: Path, 
     calls = prepare.record_feeds(card, parts, Glue(model_part(name, "task")), prepare.calibration(name))
     for component in card.components:
         path, first = tmp_path / f"{component.name}.onnx", calls[component.name][0]
-        prepare.write(parts[component.name], component, calls[component.name], path)
+        formats.maker(formats.ONNX).lower(parts[component.name], component, calls[component.name], path)
         with FlopCounterMode(display=False) as counter:
             parts[component.name](*arguments(component, first))
         assert count(onnx.load(path), first).macs == counter.get_total_flops() // 2 > 0

@@ -128,7 +128,7 @@ def test_the_same_answers_as_here_and_nothing_is_left(server, squeezemark, work,
     for method, record in there.items():
         assert record.status == "ok"
         mine, theirs = Store(tmp_path / "there").columns(record), Store(tmp_path / "here").columns(here[method])
-        answers = [name for name in mine if not name.endswith("_ns") and not name.startswith(("component:", "first_call:"))]
+        answers = [name for name, array in mine.items() if array.shape[:1] == (record.accuracy.items,)]
         assert len(answers) >= 2
         assert all(np.array_equal(mine[name], theirs[name]) for name in answers)
         assert record.latency.launches == here[method].latency.launches
