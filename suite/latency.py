@@ -32,7 +32,7 @@ BUSY = 0.9
 WAITED = 0.1
 """A scenario whose threads waited for a core for more than this share of their time did not get its cores."""
 GOT = 0.6
-"""Nor did one of several threads whose CPU time / wall time is less than this share of them."""
+"""Where a platform does not tell how long they waited: CPU time / wall time that is less than this share of the threads."""
 
 
 def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | None = None, adaptive: bool = False) -> Latency:
@@ -86,8 +86,10 @@ def scenario(columns: Columns, batch: int, threads: int) -> Scenario:
     found = Scenario(batch, threads, None, cpu_wall=tuple(got.tolist()), run_delay=waited, deviation=float(columns["deviation"].max()))
     if waited is not None and waited > WAITED:
         return replace(found, refused=f"its threads waited for a core for {waited:.0%} of their time")
-    if got.min() < (GOT * threads if threads > 1 else BUSY):
-        return replace(found, refused=f"{threads} threads had {got.min():.2f} cores" if threads > 1 else "its thread did not get its core")
+    if threads == 1 and got.min() < BUSY:
+        return replace(found, refused="its thread did not get its core")
+    if waited is None and got.min() < GOT * threads:
+        return replace(found, refused=f"{threads} threads had {got.min():.2f} cores")
     mine, theirs = (over_launches(np.log(batch * 1e9 / np.median(side, axis=-1))) for side in (new, old))
     return replace(found, speed_up=speed_up(old, new), items_per_s=mine, baseline_items_per_s=theirs)
 

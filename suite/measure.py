@@ -161,12 +161,14 @@ def _is_precise(found: list[Columns], fewest: int) -> bool:
 
 def _load(session: Session, name: str) -> tuple[Scenario, Columns]:
     """One of LOADS; a failure in it is a reason and does not take the cell's other figures with it."""
-    load, settings = LOADS[name], session.planned.cell.settings
-    threads = _cores(session) if load.all_cores else int(settings.get("threads", 1))
+    load, settings = LOADS[name], dict(session.planned.cell.settings)
+    if load.all_cores:
+        settings |= {"threads": _cores(session), "spinning": False}
+    threads = int(str(settings.get("threads", 1)))
     session.progress(0, session.effort.others, f"measuring {name}")
     try:
         found = session.launches(
-            session.effort.others, "scenario", batch=load.batch, threads=threads, settings={**settings, "threads": threads},
+            session.effort.others, "scenario", batch=load.batch, threads=threads, settings=settings,
             seconds=session.effort.seconds / 2,
         )  # fmt: skip
     except CellFailed as failure:

@@ -17,7 +17,10 @@ LEVELS = {
 
 
 class Runner:
-    """Loaded components. Raises onnxruntime's own errors for a file that is no model."""
+    """Loaded components. Raises onnxruntime's own errors for a file that is no model.
+
+    spinning, of the settings: whether threads of a pool wait for work with open eyes; each component has a pool of its own.
+    """
 
     def __init__(self, files: Mapping[str, Path], settings: Mapping[str, Any]) -> None:
         options = onnxruntime.SessionOptions()
@@ -25,6 +28,7 @@ class Runner:
         options.inter_op_num_threads = 1
         options.graph_optimization_level = LEVELS[settings["graph_optimization"]]
         options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(bool(settings.get("spinning", True)))))
         self.sessions = {
             name: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]) for name, path in files.items()
         }
