@@ -59,6 +59,14 @@ WRITTEN = {
         "shape": (3, 79, 40),
         "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
     },
+    "tiny_writer--dynamic_int8--per_channel--x86_cpu_ort--65580a83e97a.json": {
+        "schema": 5,
+        "status": "ok",
+        "figures": {"token_accuracy": 0.9797777777777777, "own_metric": 0.9609037037037039, "bytes": 6330, "parameters": 2756},
+        "speed_up": (0.7056420407739746, 0.6949172630897594, 0.7165323357974259),
+        "shape": (3, 47, 40),
+        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+    },
 }
 """What each golden file said when it was written."""
 
@@ -127,6 +135,18 @@ def test_schema_4_says_what_was_timed_beside_the_reference_target():
     (found,) = [reference for name, reference in beside.items() if "x86_cpu_openvino" in name]
     assert (found.target, found.speed_up.value) == ("x86_cpu_ort", exactly(0.15455749395863877))
     assert {reference for name, reference in beside.items() if "x86_cpu_ort" in name} == {None}
+
+
+def test_schema_5_says_what_else_was_measured():
+    (found,) = [record for record in map(decode, (path.read_bytes() for path in FILES)) if record.schema == 5]
+    assert set(found.latency.scenarios) == set(found.cell.scenarios) - {"server"} == {"batch_8", "all_cores", "batch_8_all_cores"}
+    assert found.latency.server.requests == 1000
+    assert found.latency.health.grade == 'A'
+    assert found.latency.checked_answers == 1386
+    assert found.latency.footprint.load_bytes == 9318400
+    assert found.latency.energy.source is None
+    assert found.artifact.parts["decoder"].bit_operations == 147456
+    assert found.environment.level == 'x86-64-v4'
 
 
 def test_this_schema_has_a_golden_record():
