@@ -55,6 +55,10 @@ class Cards:
         """The shape of a method's marks."""
         return FAMILY_SHAPES.get(self.family(method) or "", "cross")
 
+    def is_reference(self, target: str) -> bool:
+        """Whether others of its device are held against it; true of one that has no card."""
+        return target not in self.targets or self.targets[target].is_reference
+
     def ranks_latency(self, target: str) -> bool:
         """False for an emulated target, whose times mean nothing."""
         return target not in self.targets or self.targets[target].ranks_latency

@@ -104,7 +104,9 @@ class Site:
 
     @cached_property
     def _views(self) -> list[BoardView]:
-        return [BoardView(board, self.cards) for board in self.boards]
+        """By model, the device's reference target before the others."""
+        views = [BoardView(board, self.cards) for board in self.boards]
+        return sorted(views, key=lambda view: (view.board.model, not self.cards.is_reference(view.board.target)))
 
     @cached_property
     def _places(self) -> dict[str, tuple[Row, BoardView]]:
@@ -151,9 +153,10 @@ class Site:
             yield f"record/{slug(record.name)}.html", "record.html", self._record(record)
 
     def _findings(self) -> dict[str, Any]:
-        judgements = judge(self._views, self.evidence.columns)
+        views = [view for view in self._views if self.cards.is_reference(view.board.target)] or self._views
+        judgements = judge(views, self.evidence.columns)
         drawn = {judgement.known.id: forests(judgement) for judgement in judgements}
-        return {"views": self._views, "judgements": judgements, "forests": drawn, "open_limit": OPEN, "line_limit": LINES}
+        return {"views": views, "judgements": judgements, "forests": drawn, "open_limit": OPEN, "line_limit": LINES}
 
     def _model(self, name: str) -> dict[str, Any]:
         sample = f"assets/samples/{slug(name)}.png"

@@ -141,12 +141,12 @@ def test_schema_5_says_what_else_was_measured():
     (found,) = [record for record in map(decode, (path.read_bytes() for path in FILES)) if record.schema == 5]
     assert set(found.latency.scenarios) == set(found.cell.scenarios) - {"server"} == {"batch_8", "all_cores", "batch_8_all_cores"}
     assert found.latency.server.requests == 1000
-    assert found.latency.health.grade == 'A'
+    assert found.latency.health.grade == "A"
     assert found.latency.checked_answers == 1386
     assert found.latency.footprint.load_bytes == 9318400
     assert found.latency.energy.source is None
     assert found.artifact.parts["decoder"].bit_operations == 147456
-    assert found.environment.level == 'x86-64-v4'
+    assert found.environment.level == "x86-64-v4"
 
 
 def test_this_schema_has_a_golden_record():
