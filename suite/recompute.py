@@ -45,11 +45,11 @@ def figures(record: Record, columns: Mapping[str, Array]) -> dict[str, Any]:
         }
         found |= _flat({"metrics": metrics, "slices": slices, "items": len(hits)}, "accuracy")
     if record.latency is not None:
-        found |= _flat(_latency(record.latency, columns), "latency")
+        found |= _flat(latency_again(record.latency, columns), "latency")
     return found
 
 
-def _latency(published: Latency, columns: Mapping[str, Array]) -> Latency:
+def latency_again(published: Latency, columns: Mapping[str, Array]) -> Latency:
     """All of it once more, from the columns alone; what was refused before it had samples is taken as it is."""
     beside = published.reference.target if published.reference else None
     again = latencies.summarize(columns, published.cpu_wall, beside, published.stretch > 1)
