@@ -287,7 +287,7 @@ def test_tokens_are_shown_beside_the_baseline(writers: Store, tmp_path: Path) ->
     publish(writers, tmp_path / "site")
     by_variant = {record.cell.variant: record for record in writers.records() if record.cell.model == "glyph_clip"}
     words = record_page(tmp_path / "site", by_variant["per_tensor"]).words
-    for expected in ("2.50× ▲ faster2.25 to 2.75", "1.00× ≈ tie0.90 to 1.10", "1.23e+03", "2.00×", "An answer has 5.0 tokens on average."):
+    for expected in ("2.50× ▲ faster2.25 to 2.75", "1.00× ≈ tie0.90 to 1.10", "1,234", "2.00×", "An answer has 5.0 tokens on average."):
         assert expected in words
     assert "the answers are not the same" in record_page(tmp_path / "site", by_variant["per_channel"]).words
     model = Page(tmp_path / "site/model/glyph_clip.html")
