@@ -59,7 +59,8 @@ class Session:
 
     def measure(self) -> tuple[Latency, dict[str, Array]]:
         """One measurement in fresh launches, by the function that `squeezemark run` calls; the raw columns too."""
-        return measure.measure(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
+        latency, _, columns = measure.measure(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
+        return latency, columns
 
     def speed_up(self, launches: int, seconds: float) -> Estimate:
         """The ratio alone, from as many fresh launches of the worker; of what `squeezemark run` measures it is the first part."""

@@ -1,20 +1,26 @@
-"""Instructions of single requests, counted by the emulator around them: the job `count` of `suite.worker`. Needs numpy alone.
+"""Instructions of single requests. Needs numpy alone.
 
-`suite/environments/count.c` counts, and writes its counts down whenever this process asks for what no file can be. The classes: `all`;
-on ARM `fmla` (floating point), `dot` (SDOT, UDOT, USDOT), `mmla` (int8 matrices), `mlal` and `mull` (SMLAL, SMULL and their unsigned
-kin); on x86 `vfmadd` (floating point), `vpmaddubsw` and `vpmaddwd` (pairs of int8 and of int16).
+On an emulated processor the emulator around them counts, in the job `count` of `suite.worker`: `suite/environments/count.c` writes its
+counts down whenever this process asks for what no file can be. The classes: `all`; on ARM `fmla` (floating point), `dot` (SDOT, UDOT,
+USDOT), `mmla` (int8 matrices), `mlal` and `mull` (SMLAL, SMULL and their unsigned kin); on x86 `vfmadd` (floating point), `vpmaddubsw` and
+`vpmaddwd` (pairs of int8 and of int16). Elsewhere the processor's own counter does, in each launch: `retired`.
 """
 
 import gc
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from suite import arrays, loading
 from suite.errors import CellFailed
-from suite.loading import SIDES
+from suite.glue import Glue
+from suite.loading import SIDES, Array, Arrays, Run
+from suite.perf import Counter
 from suite.protocol import Job, Progress
 
 Counts = dict[str, list[int]]
@@ -24,6 +30,7 @@ REQUESTS, WARM_UP = 3, 2
 learns what the glue that both share is fed. The sides take turns, so that they share what it still learns."""
 MARK = 0x3FED5EED
 """A descriptor that no process has."""
+RETIRED = "instructions:"
 
 
 def count(job: Job, progress: Progress) -> dict[str, Any]:
@@ -46,6 +53,17 @@ def count(job: Job, progress: Progress) -> dict[str, Any]:
             glue.module.request(inputs, index % items, run)
             mark()
     return {"counts": read(Path(job["counts"]))}
+
+
+def retired(counter: Counter, glue: Glue, inputs: Arrays, runs: Mapping[str, Run]) -> dict[str, Array]:
+    """`instructions:<side>`, int64 (requests,): what the processor counted for each request, in turn on both sides."""
+    rows: dict[str, list[int]] = {side: [] for side in SIDES}
+    for index in range(REQUESTS):
+        for side in SIDES:
+            before = counter.read()
+            glue.module.request(inputs, index % glue.size(inputs), runs[side])
+            rows[side].append(counter.read() - before)
+    return {f"{RETIRED}{side}": np.array(counts, np.int64) for side, counts in rows.items()}
 
 
 def mark() -> None:

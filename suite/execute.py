@@ -154,7 +154,7 @@ class Bench:
             files = self._files(self.planned.format)
             facts["instructions"] = instructions.count(self.workspace, self.planned, target, files, bundle, test, room, self.progress)
             return evaluation.columns
-        facts["latency"], times = measure(
+        facts["latency"], facts["instructions"], times = measure(
             self.workspace, self.planned, self._targets(target), bundle, test, evaluation.references, self.progress
         )
         return {**evaluation.columns, **times}

@@ -40,6 +40,10 @@ CACHES_OF_MACOS = {"L1d": "l1dcachesize", "L2": "l2cachesize", "L3": "l3cachesiz
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
+class Unreadable(Exception):
+    """There is no such counter, or it cannot be read; says why. What is measured stands without it, and the reason in its place."""
+
+
 def read() -> dict[str, Any]:
     """The machine now, in the words of `suite.record.Environment`; `flags` are all that its processor has."""
     model, flags = cpu()

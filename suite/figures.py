@@ -75,7 +75,7 @@ class Footprint(Immutable, frozen=True):
 
     load_ms: from files to a model that is ready. first_ms: the first request; warm_up_ms: it and the next ones, the medians over launches.
     load_bytes, inference_bytes: the largest resident set while loading and while answering those, above the process without a model;
-    None where the platform does not tell.
+    None where the platform does not tell. load_device_bytes, inference_device_bytes: memory of the GPU taken by then; None elsewhere.
     """
 
     load_ms: Estimate
@@ -83,6 +83,8 @@ class Footprint(Immutable, frozen=True):
     warm_up_ms: tuple[float, ...]
     load_bytes: int | None
     inference_bytes: int | None
+    load_device_bytes: int | None = None
+    inference_device_bytes: int | None = None
 
 
 class Scenario(Immutable, frozen=True):
@@ -195,7 +197,9 @@ class Latency(Immutable, frozen=True):
 
 
 class InstructionCounts(Immutable, frozen=True):
-    """Instructions that an emulated processor executes for one request, glue included: counts, and no measure of time.
+    """Instructions that a processor executes for one request, glue included: counts, and no measure of time.
+
+    Of an emulated one by the emulator; of one that is timed by its own counter, in user mode, in every launch.
 
     artifact, baseline: class -> the count of each of the same requests, in their order; `all` is every instruction, the others are those
     that multiply and add vectors, named as `suite.counting` says. Empty, with the reason, where nothing could be counted.

@@ -52,6 +52,12 @@ RULES = (
     Rule("frequency", "the clock fell to {:.0%} of its highest", (0.95, 0.85, 0.75, 0.60, 0.40), lowest=True),
     Rule("throttled", "the processor throttled itself in {:.0%} of the parts", (0.0, 0.0, 0.34, 0.67, 1.0)),
 )
+GPU_RULES = (
+    Rule("gpu_foreign", "{:.1f} other processes had the GPU too", (0.0, 0.0, 0.34, inf, inf)),
+    Rule("gpu_frequency", "the GPU's clock fell to {:.0%} of its highest", (0.95, 0.85, 0.75, 0.60, 0.40), lowest=True),
+    Rule("gpu_throttled", "heat or power held the GPU's clock back in {:.0%} of the parts", (0.0, 0.0, 0.34, 0.67, 1.0)),
+)
+"""Of a session on a GPU besides."""
 """What the whole machine does beside the process (pressure on processors and disks, the run queue) costs one grade at most: a process that
 had its core and its memory was not harmed by it. See docs/measurement.md for what they were measured on."""
 
@@ -64,32 +70,43 @@ def health(columns: Mapping[str, Array]) -> Health | None:
     if "control_ns" not in columns:
         return None
     figures = session(columns)
-    known = [(rule.grade(value), rule, value) for rule in RULES if (value := figures[rule.figure]) is not None]
+    rules = _rules(columns)
+    known = [(rule.grade(value), rule, value) for rule in rules if (value := figures[rule.figure]) is not None]
     worst_first = sorted((found for found in known if found[0]), key=lambda found: -found[0])
     return Health(
         grade=GRADES[max(grade for grade, _, _ in known)],
         reasons=tuple(f"{rule.words.format(value)} ({GRADES[grade]})" for grade, rule, value in worst_first),
         figures=figures,
-        missing=tuple(rule.figure for rule in RULES if figures[rule.figure] is None),
+        missing=tuple(rule.figure for rule in rules if figures[rule.figure] is None),
     )
+
+
+def _rules(columns: Mapping[str, Array]) -> tuple[Rule, ...]:
+    return RULES + (GPU_RULES if f"{PREFIX}gpu_foreign" in columns else ())
 
 
 def session(columns: Mapping[str, Array]) -> dict[str, float | None]:
     """Every figure that has a rule; None where it was not counted.
 
     Means over the time of the session, but for cpu_wall: of the launch that had the least. control_spread: (largest - smallest) /
-    smallest median of the looks. frequency: lowest / highest.
+    smallest median of the looks. frequency, gpu_frequency: lowest / highest.
     """
     medians = np.median(columns["control_ns"], axis=-1)
     wall = np.maximum(columns[f"{PREFIX}wall_s"], SMALL_WALL_S)
-    khz = columns[f"{PREFIX}frequency_khz"]
-    seen = khz[np.isfinite(khz)]
     found: dict[str, float | None] = {
         "control_spread": float(medians.max() / medians.min() - 1),
-        "frequency": float(seen.min() / seen.max()) if seen.size else None,
+        "frequency": _fallen(columns[f"{PREFIX}frequency_khz"]),
         "cpu_wall": _least(columns[f"{PREFIX}cpu_wall"], wall),
     }
-    return found | {rule.figure: _mean(columns[PREFIX + rule.figure], wall) for rule in RULES if rule.figure not in found}
+    if f"{PREFIX}gpu_khz" in columns:
+        found["gpu_frequency"] = _fallen(columns[f"{PREFIX}gpu_khz"])
+    return found | {rule.figure: _mean(columns[PREFIX + rule.figure], wall) for rule in _rules(columns) if rule.figure not in found}
+
+
+def _fallen(khz: Array) -> float | None:
+    """The lowest clock, as a share of the highest."""
+    seen = khz[np.isfinite(khz)]
+    return float(seen.min() / seen.max()) if seen.size else None
 
 
 def _mean(values: Array, weights: Array) -> float | None:

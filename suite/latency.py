@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from suite.arrivals import PERCENTILE
 from suite.bounds import order_of_bound
 from suite.health import health
-from suite.record import BesideReference, Estimate, Footprint, Latency, Scenario, Server
+from suite.record import BesideReference, Estimate, Footprint, InstructionCounts, Latency, Scenario, Server
 from suite.statistics import (
     STRETCH,
     hierarchical_bootstrap,
@@ -107,6 +107,14 @@ def server(columns: Columns, bound_ms: float) -> Server:
     return Server(bound_ms, requests, None, over_launches(mine), over_launches(theirs), over_launches(mine - theirs), p99_ms)
 
 
+def instructions(columns: Columns, reason: str | None) -> InstructionCounts:
+    """From `instructions:<side>`, int64 (launches, requests); without them, why there are none."""
+    artifact, baseline = (columns.get(f"instructions:{side}") for side in ("compressed", "baseline"))
+    if artifact is None or baseline is None:
+        return InstructionCounts(reason=reason or "not every launch could count them")
+    return InstructionCounts({"all": tuple(artifact.ravel().tolist())}, {"all": tuple(baseline.ravel().tolist())})
+
+
 def _beside(columns: Columns, target: str, stretch: float) -> BesideReference:
     old, new = columns["reference_ns"], columns["beside_reference_ns"]
     return BesideReference(target, speed_up(old, new, stretch), median_ms(old, stretch))
@@ -133,14 +141,18 @@ def _footprint(columns: Columns, side: str) -> Footprint | None:
     if f"{prefix}load_ns" not in columns:
         return None
     load, warm_up = columns[f"{prefix}load_ns"], columns[f"{prefix}warm_up_ns"]
-    loading, answering = (_largest(columns[f"{prefix}{name}"]) for name in ("load_bytes", "inference_bytes"))
+    memory = ("load_bytes", "inference_bytes", "load_device_bytes", "inference_device_bytes")
     return Footprint(
         load_ms=over_launches(np.log(load[:, None] / 1e6)),
         first_ms=over_launches(np.log(warm_up[:, :1] / 1e6)),
         warm_up_ms=tuple((np.median(warm_up, axis=0) / 1e6).tolist()),
-        load_bytes=None if loading is None else int(loading),
-        inference_bytes=None if answering is None else int(answering),
+        **{name: _bytes(columns.get(f"{prefix}{name}")) for name in memory},
     )
+
+
+def _bytes(values: Array | None) -> int | None:
+    most = _largest(values)
+    return None if most is None else int(most)
 
 
 def _largest(values: Array | None) -> float | None:

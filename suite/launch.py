@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays, loading, meters, timing
+from suite import arrays, counting, gpu, loading, meters, timing
 from suite.clock import Clocks
 from suite.errors import CellFailed
+from suite.facts import Unreadable
 from suite.glue import Glue
 from suite.loading import SIDES, Array, Arrays, Call, Run
+from suite.perf import Counter
 from suite.protocol import Job, Progress
 from suite.watch import Watch
 
@@ -25,13 +27,23 @@ FROM_MEMORY = 0.5
 
 
 def measure(job: Job, progress: Progress) -> dict[str, Any]:
+    """What `_measure` does, with the processor's counter of instructions open, if there is one, before any thread is started."""
+    try:
+        with Counter() as counter:
+            return _measure(job, progress, counter, None)
+    except Unreadable as reason:
+        return _measure(job, progress, None, str(reason))
+
+
+def _measure(job: Job, progress: Progress, counter: Counter | None, uncounted: str | None) -> dict[str, Any]:
     """Wall times of one launch into `job["out"]`: `baseline_ns` and `compressed_ns`, int64 (quads, calls of both blocks), and which of
     these calls were interrupted: `baseline_cut` and `compressed_cut`, bool.
 
     Of a model that answers token by token also `baseline_tokens` and `compressed_tokens`, int64 (quads, calls, 3), see
     `timing.token_block`. With a reference target in the job also `reference_ns`, its times for the uncompressed model, and
     `beside_reference_ns`, those of the artifact between them. `repeat_ns`: see `_probe`. What `suite.watch` saw:
-    of the timed loop of both sides, and of all after it. What `suite.meters` counted. Raises CellFailed.
+    of the timed loop of both sides, and of all after it. What `suite.meters` and, with a counter, `counting.retired` counted; uncounted:
+    why there is none. Raises CellFailed.
     """
     loading.stay_on_one_core(int(job["threads"]))
     glue, inputs = loading.glue(job), arrays.load(job["inputs"])
@@ -39,7 +51,7 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     runs = {side: loading.run(job, side) for side in order}
     baseline, compressed = (loading.call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
     found = {"repeat_ns": _probe(compressed, glue.size(inputs))}
-    outputs, watch = Outputs(job, glue, inputs), Watch()
+    outputs, watch = Outputs(job, glue, inputs), Watch(gpu.of(job))
     outputs.ask(runs["compressed"], CHECKED)
     gc.collect()
     gc.disable()
@@ -49,11 +61,13 @@ def measure(job: Job, progress: Progress) -> dict[str, Any]:
     found |= _beside(job, glue, inputs, compressed, (calls, quads)) | _tokens(glue, inputs, runs, calls)
     for side in SIDES:
         found |= {f"{kind}:{side}:{name}": array for (kind, name), array in components(glue, inputs, runs[side]).items()}
-    energy = meters.measure(baseline, compressed, float(job["seconds"]))
+    if counter is not None:
+        found |= counting.retired(counter, glue, inputs, runs)
+    energy = meters.measure(baseline, compressed, float(job["seconds"]), job.get("device") == gpu.CUDA)
     outputs.ask(runs["compressed"], CHECKED)
     watch.look()
     arrays.save(job["out"], found | {**watch.columns(), **energy.columns})
-    return {"calls": calls, "quads": quads, "energy": {"source": energy.source, "reason": energy.reason}}
+    return {"calls": calls, "quads": quads, "energy": {"source": energy.source, "reason": energy.reason}, "uncounted": uncounted}
 
 
 def _turns(job: Job, baseline: Call, compressed: Call, outputs: "Outputs", watch: Watch) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from suite.contracts import TargetCard
 from suite.energy import energy
 from suite.errors import CellFailed
 from suite.evaluate import Bundle
+from suite.figures import InstructionCounts
 from suite.loading import SIDES
 from suite.plan import PlannedCell
 from suite.protocol import Progress
@@ -77,6 +78,8 @@ class Session:
     effort: Effort = field(init=False)
     energy: dict[str, str | None] = field(default_factory=dict)
     """Which counter of energy was read, or why there is none: the same in every launch."""
+    uncounted: str | None = None
+    """Why the processor counted no instructions."""
 
     def __post_init__(self) -> None:
         self.effort = EFFORT[self.planned.cell.tier]
@@ -85,9 +88,9 @@ class Session:
         """What one process of the worker says and writes; it may take so many times as long as others. Raises CellFailed."""
         cell, out = self.planned.cell, self.references.with_name("times.npz")
         job = self.workspace.job(
-            do, model=cell.model, target=self.targets.own.runs_with, settings=cell.settings, threads=cell.settings.get("threads", 1),
-            baseline=self.targets.baseline, compressed=self.bundle.files(), caches=self.bundle.caches(), inputs=str(self.test.inputs),
-            out=str(out),
+            do, model=cell.model, target=self.targets.own.runs_with, device=self.targets.own.device, settings=cell.settings,
+            threads=cell.settings.get("threads", 1), baseline=self.targets.baseline, compressed=self.bundle.files(),
+            caches=self.bundle.caches(), inputs=str(self.test.inputs), out=str(out),
         ) | rest  # fmt: skip
         limit = patience * self.workspace.config.limits.launch_s
         result = self.workspace.work(self.targets.own, job, limit, lambda done, total, text: None)
@@ -111,8 +114,8 @@ def measure(
     test: TestSplit,
     references: Path,
     progress: Progress,
-) -> tuple[Latency, Columns]:
-    """The paired latency and its raw columns. Raises CellFailed."""
+) -> tuple[Latency, InstructionCounts, Columns]:
+    """The paired latency, what the processor counted, and the raw columns of both. Raises CellFailed."""
     session = Session(workspace, planned, targets, bundle, test, references, progress)
     columns = _stacked(list(_paired(session)))
     for side in SIDES:
@@ -130,7 +133,7 @@ def measure(
         served, found = _server(session, SERVER_BOUND * summary.baseline_median_ms.value)
         columns |= {f"{SERVER}/{key}": array for key, array in found.items()}
     whole = structs.replace(summary, scenarios=scenarios, server=served, energy=joules)
-    return whole, {name: _small(array) for name, array in columns.items()}
+    return whole, latency.instructions(columns, session.uncounted), {name: _small(array) for name, array in columns.items()}
 
 
 def _paired(session: Session) -> Iterator[Columns]:
@@ -145,7 +148,7 @@ def _paired(session: Session) -> Iterator[Columns]:
         session.progress(launch, session.effort.most, "measuring")
         result, columns = session.launch("measure", launch=launch, **rest)
         rest |= {name: result[name] for name in ("calls", "quads")}
-        session.energy = result["energy"]
+        session.energy, session.uncounted = result["energy"], result["uncounted"]
         found.append(columns)
         yield columns
         if len(found) >= session.effort.fewest and _is_precise(found, session.effort.fewest):

@@ -1,10 +1,8 @@
-"""Counters of energy, and what requests take by them. For the worker: standard library and numpy; pynvml where it is there.
+"""Counters of energy, and what requests take by them. For the worker: standard library and numpy alone.
 
 What cannot be read gives a reason and no number: energy is never estimated from times.
 """
 
-import importlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from suite.facts import Unreadable
+from suite.gpu import Gpu
 from suite.loading import SIDES
 from suite.timing import DROPPED
 
@@ -24,10 +24,6 @@ BLOCK_S = 0.2
 """A block lasts at least so long: counters are renewed every millisecond (RAPL) to some tens of them (NVML)."""
 
 now = time.perf_counter_ns
-
-
-class Unreadable(Exception):
-    """There is no counter, or it cannot be read; says why."""
 
 
 class Meter(Protocol):
@@ -84,34 +80,6 @@ def _integer(path: Path) -> int:
         raise Unreadable(f"the RAPL counter cannot be read ({path}: {error})") from error
 
 
-class Nvml:
-    """The whole board of the first NVIDIA GPU that this process may use, by the management library."""
-
-    def __init__(self) -> None:
-        """Raises Unreadable."""
-        try:
-            self._library = importlib.import_module("pynvml")
-        except ImportError as error:
-            raise Unreadable("pynvml is not installed, so that the GPU's counter cannot be read") from error
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
-        try:
-            self._library.nvmlInit()
-            by_name = visible and not visible.isdigit()
-            find = self._library.nvmlDeviceGetHandleByUUID if by_name else self._library.nvmlDeviceGetHandleByIndex
-            self._gpu = find(visible if by_name else int(visible or 0))
-        except self._library.NVMLError as error:
-            raise Unreadable(f"the GPU's counter cannot be read ({error})") from error
-        self.source = "NVML, the whole board of one GPU"
-        self.read_uj()
-
-    def read_uj(self) -> int:
-        """Microjoules since the driver was loaded."""
-        try:
-            return int(self._library.nvmlDeviceGetTotalEnergyConsumption(self._gpu)) * 1000
-        except self._library.NVMLError as error:
-            raise Unreadable(f"the GPU has no counter of energy ({error})") from error
-
-
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a launch took. columns: `energy:<side>_uj` and `energy:<side>_calls`, int64 (quads, 2 blocks), empty without a counter; then
@@ -131,7 +99,7 @@ def measure(baseline: Call, compressed: Call, seconds: float, gpu: bool = False,
     quads = max(1, int(seconds / (4 * BLOCK_S)))
     rows: dict[str, list[list[tuple[int, int]]]] = {side: [] for side in SIDES}
     try:
-        meter = meter or (Nvml() if gpu else Rapl())
+        meter = meter or (Gpu() if gpu else Rapl())
         for _ in range(quads):
             first, second, third, fourth = (_block(meter, call) for call in (baseline, compressed, compressed, baseline))
             rows["baseline"].append([first, fourth])

@@ -127,7 +127,7 @@ METRICS = {
             "lower",
             _count,
             _positive,
-            "Instructions that an emulated processor executes for one request: a count, and no measure of time.",
+            "Instructions that the processor executes for one request: a count, and no measure of time.",
         ),
         Metric(
             "instruction_ratio",

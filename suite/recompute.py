@@ -46,6 +46,8 @@ def figures(record: Record, columns: Mapping[str, Array]) -> dict[str, Any]:
         found |= _flat({"metrics": metrics, "slices": slices, "items": len(hits)}, "accuracy")
     if record.latency is not None:
         found |= _flat(latency_again(record.latency, columns), "latency")
+        if record.instructions is not None:
+            found |= _flat(latencies.instructions(columns, record.instructions.reason), "instructions")
     return found
 
 
@@ -74,6 +76,8 @@ def discrepancies(record: Record, columns: Mapping[str, Array]) -> Iterator[Disc
     found = record.accuracy
     known = {"metrics": found.metrics, "slices": _grouped(record, columns), "items": found.items} if found else {}
     published = _flat(known, "accuracy") | (_flat(record.latency, "latency") if record.latency else {})
+    if record.latency and record.instructions:
+        published |= _flat(record.instructions, "instructions")
     again = figures(record, columns)
     if record.schema < 5:
         again = {name: value for name, value in again.items() if BOUNDS not in name or name in published}

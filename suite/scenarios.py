@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays, loading, timing
+from suite import arrays, gpu, loading, timing
 from suite.contracts import Component, NotApplicable
 from suite.glue import Glue
 from suite.loading import SIDES, Arrays, Run
@@ -57,7 +57,7 @@ def scenario(job: Job, progress: Progress) -> dict[str, Any]:
     deviation = max(_deviation(runs["compressed"], stacked, singles) for stacked, singles in groups["compressed"])
     baseline, compressed = (_replay(runs[side], [stacked for stacked, _ in groups[side]]) for side in SIDES)
     calls = int(job.get("calls", 0)) or timing.block_length(float(job["seconds"]), baseline, compressed)
-    watch = Watch()
+    watch = Watch(gpu.of(job))
     watch.look()
     blocks = partial(timing.block, baseline), partial(timing.block, compressed)
     old, new = timing.abba(*blocks, calls, int(job.get("quads", 0)), float(job["seconds"]))

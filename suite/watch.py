@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from suite import facts
+from suite.gpu import Gpu
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Counters = Mapping[str, float]
@@ -53,9 +54,10 @@ def control(one: Array, other: Array, product: Array) -> list[int]:
 
 
 class Watch:
-    """Looks at the machine before, between and after the timed parts of a launch."""
+    """Looks at the machine before, between and after the timed parts of a launch; gpu: at that too."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: Gpu | None = None) -> None:
+        self._gpu = gpu
         self._operands = operands()
         self._control: list[list[int]] = []
         self._before: list[Counters] = []
@@ -63,18 +65,22 @@ class Watch:
 
     def look(self) -> None:
         """Reads the counters, runs the control kernel, and reads them again: what the kernel itself does to them does not count."""
-        self._before.append(counters())
+        self._before.append(self._counters())
         self._control.append(control(*self._operands))
-        self._after.append(counters())
+        self._after.append(self._counters())
 
     def columns(self) -> dict[str, Array]:
         """`control_ns`, int64 (looks, calls), and `host:<figure>`, float64 (looks - 1,): what happened between successive looks.
 
-        The figures are those of FIGURES, and NaN where the platform has no counter.
+        The figures are those of FIGURES, on a GPU those of GPU_FIGURES too, and NaN where the platform has no counter.
         """
         spans = list(zip(self._after, self._before[1:], strict=False))
-        found = {f"host:{name}": np.array([figure(*span) for span in spans], np.float64) for name, figure in FIGURES.items()}
+        figures = {**FIGURES, **(GPU_FIGURES if self._gpu else {})}
+        found = {f"host:{name}": np.array([figure(*span) for span in spans], np.float64) for name, figure in figures.items()}
         return {"control_ns": np.array(self._control, np.int64), **found}
+
+    def _counters(self) -> Counters:
+        return {**counters(), **self._gpu.counters()} if self._gpu else counters()
 
 
 def counters() -> Counters:
@@ -136,6 +142,13 @@ of the time in which the container was held back. switches, faults: involuntary 
 share of the time in which some task of the container, or else of the machine, waited for it. run_queue: runnable tasks of the whole machine
 beside this one, seen at both ends. throttled: 1 if the processor held itself back. frequency_khz: at the end, the lowest of its cores.
 """
+
+GPU_FIGURES: Mapping[str, Callable[[Counters, Counters], float]] = {
+    "gpu_foreign": lambda before, after: max(before["gpu_foreign"], after["gpu_foreign"]),
+    "gpu_throttled": lambda before, after: max(before["gpu_throttled"], after["gpu_throttled"]),
+    "gpu_khz": lambda before, after: after["gpu_khz"],
+}
+"""The same of a GPU. gpu_foreign: other processes that had a context on it; gpu_throttled: 1 if heat or power held its clock back."""
 
 
 def _cores() -> tuple[int, ...]:

@@ -48,7 +48,8 @@ def test_the_main_job_in_miniature(squeezemark, tmp_path, work):
     assert pruned.operations("macs") == baseline.artifact.operations("macs"), "a dense runtime multiplies by zeros too"
     assert pruned.operations("nonzero_macs") < 0.5 * pruned.operations("macs")
     assert records["width_pruning/keep_50"].artifact.operations("macs") < baseline.artifact.operations("macs")
-    assert {record.instructions for record in records.values()} == {None}, "a clock says more"
+    for record in records.values():  # a virtual machine often has no counter, and then there is a reason
+        assert record.instructions.reason or record.instructions.per_request("artifact") > 1000
 
     columns = Store(tmp_path / "results").columns(baseline)
     assert columns["recall_at_1"].mean() == pytest.approx(baseline.accuracy.metrics["recall_at_1"].value)

@@ -1,7 +1,7 @@
 """Energy is what a counter says, or null with the reason: never an estimate."""
 
-import importlib
 import os
+import sys
 import types
 
 import numpy as np
@@ -9,7 +9,8 @@ import pytest
 
 from suite import meters
 from suite.energy import energy
-from suite.meters import Measured, Nvml, Rapl, Unreadable, measure
+from suite.facts import Unreadable
+from suite.meters import Measured, Rapl, measure
 
 RANGE = 1_000_000
 
@@ -125,48 +126,9 @@ def test_a_counter_that_stands_still_is_no_energy(powercap):
 
 
 def test_a_machine_without_counters_never_fails(monkeypatch):
-    def absent(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(importlib, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
     found = measure(lambda index: None, lambda index: None, 0.0, gpu=True)
     assert found == Measured(reason="pynvml is not installed, so that the GPU's counter cannot be read")
-
-
-@pytest.fixture
-def pynvml(monkeypatch):
-    """A stand-in for the library, whose counter is in millijoules."""
-
-    class NVMLError(Exception):
-        pass
-
-    class Library(types.SimpleNamespace):
-        def nvmlDeviceGetTotalEnergyConsumption(self, handle):  # noqa: N802 (the library's own name)
-            if self.broken:
-                raise NVMLError("Not Supported")
-            self.asked.append(handle)
-            return self.spent_mj
-
-    found = Library(NVMLError=NVMLError, broken=False, asked=[], spent_mj=5, nvmlInit=lambda: None,
-                    nvmlDeviceGetHandleByIndex=lambda index: index, nvmlDeviceGetHandleByUUID=lambda name: name)  # fmt: skip
-    monkeypatch.setattr(importlib, "import_module", {"pynvml": found}.__getitem__)
-    return found
-
-
-@pytest.mark.parametrize(("visible", "handle"), [(None, 0), ("", 0), ("2,3", 2), ("GPU-abc", "GPU-abc")])
-def test_the_gpu_that_is_used_is_read_in_microjoules(pynvml, visible, handle, monkeypatch):
-    if visible is None:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    else:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert Nvml().read_uj() == 5000
-    assert set(pynvml.asked) == {handle}
-
-
-def test_a_gpu_without_a_counter_says_so(pynvml):
-    pynvml.broken = True
-    with pytest.raises(Unreadable, match=r"the GPU has no counter of energy \(Not Supported\)"):
-        Nvml()
 
 
 def columns(old, new, launches=3, quads=2, calls=10):
