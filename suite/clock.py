@@ -10,6 +10,10 @@ SHARE, LEAST_NS = 0.01, 5_000_000
 """Clocks disagree if what they say has passed differs by more than 1 % and by more than 5 ms: reading them takes time, and a system
 that sets its calendar clock right does it in small steps."""
 
+TRIES, AT_ONCE_NS = 20, 50_000
+"""A process that loses its core between two clocks reads them at different times: they are read again until no time has passed between the
+first and the last of them, and of so many tries the quickest counts."""
+
 OTHERS: Mapping[str, Callable[[], int]] = {"the monotonic clock": time.monotonic_ns, "the calendar clock": time.time_ns}
 
 
@@ -21,7 +25,16 @@ class Clocks:
 
     @staticmethod
     def _read() -> dict[str, int]:
-        return {"the clock that times": timing.now()} | {name: read() for name, read in OTHERS.items()}
+        quickest, found = None, dict[str, int]()
+        for _ in range(TRIES):
+            start = timing.now()
+            others = {name: read() for name, read in OTHERS.items()}
+            took = timing.now() - start
+            if quickest is None or took < quickest:
+                quickest, found = took, {"the clock that times": start} | others
+            if quickest <= AT_ONCE_NS:
+                break
+        return found
 
     def check(self, times_ns: Iterable[int] = ()) -> None:
         """Raises CellFailed (`invalid_output`) if the clocks disagree since the start, if a time of `times_ns` is negative, or if all

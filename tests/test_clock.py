@@ -53,6 +53,22 @@ def test_small_differences_are_none(passes):
     clocks.check()
 
 
+def test_a_core_that_is_lost_between_two_clocks_is_no_jump(passes, monkeypatch):
+    read, lost = clock.OTHERS["the monotonic clock"], iter([0.02, 0.0, 0.02, 0.02, 0.0] + 40 * [0.03])
+
+    def late():
+        everywhere = next(lost)
+        passes(timed=everywhere, monotonic=everywhere, calendar=everywhere)
+        return read()
+
+    monkeypatch.setattr(clock, "OTHERS", {"the monotonic clock": late, **{name: of for name, of in clock.OTHERS.items() if of is not read}})
+    clocks = clock.Clocks()
+    passes(timed=0.5, monotonic=0.5, calendar=0.5)
+    clocks.check()
+    passes(timed=0.5, monotonic=0.5, calendar=0.5)
+    _jumped(clocks, "a clock jumped")  # one that never gets to read them at once cannot tell, and believes none
+
+
 def test_a_jump_there_and_back_is_a_negative_time(passes):
     clocks = clock.Clocks()
     passes(timed=1.0, monotonic=1.0, calendar=1.0)
