@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from suite.cli.options import discover, method_path, method_paths, plug_ins, split
+from suite.errors import UsageError
 
 if TYPE_CHECKING:
     from suite.trial.session import Found
@@ -69,8 +70,8 @@ def check(
     squeezemark check plugins/methods/my_method
     squeezemark check dynamic_int8 --variants per_tensor --models glyph_clip,scene_vqa
 
-    Compresses each variant twice, in processes of their own, and runs what comes out on the targets. Measures nothing: squeezemark run does.
-    The same checks are a plug-in of pytest: `pytest plugins/methods/my_method` runs them with the method's own tests.
+    Compresses each variant twice, in processes of their own, and runs what comes out on the targets. Measures nothing: that is for
+    squeezemark run. The same checks are a plug-in of pytest: `pytest plugins/methods/my_method` runs them with the method's own tests.
     """
     from suite.trial import session
 
@@ -108,4 +109,45 @@ def _verdict(found: "Iterable[Found]", names: Iterable[str]) -> None:
         )
 
 
-COMMANDS = (new_method, check)
+@click.command()
+@click.argument("name")
+@click.option("--results", multiple=True, callback=split, help="Folders of records. Default: results, if it is there.")
+@click.option("--published/--no-published", default=True, show_default=True, help="Compare with the published records of this machine too.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True, help="report.html or report.md.")
+@click.option("--json", "as_json", is_flag=True, help="An array of objects, for scripts; writes no file.")
+@click.option("--plugins", multiple=True, callback=split, help="Folders with your own methods/ or targets/.")
+@method_path
+def report(name: str, results: tuple[str, ...], published: bool, out: Path, as_json: bool, plugins: tuple[str, ...]) -> None:
+    """Write the verdict on the method NAME against the board, on one page: HTML or Markdown. Reads records, measures nothing.
+
+    \b
+    squeezemark report my_method
+    squeezemark report my_method --out report.md
+
+    Each variant is held against all others of its board: what it surely dominates, what surely dominates it, and what it ties with.
+    """
+    from suite import report as reporting
+    from suite import report_page
+    from suite.store import Store
+
+    folders = [Path(folder) for folder in results or ("results",)]
+    for folder in folders if results else ():
+        if not folder.is_dir():
+            raise UsageError(f"There is no results folder {folder}; run `squeezemark run` first, or name one with --results.")
+    if out.suffix not in (".html", ".md"):
+        raise UsageError(f"A report is a page of HTML or of Markdown, and {out} is neither; name it report.html or report.md.")
+    registry = discover(plugins)
+    public = frozenset(record.name for record in Store(reporting.published()).records()) if published else frozenset()
+    records, columns = reporting.gather([*folders, *([reporting.published()] if published else [])])
+    if not records:
+        raise UsageError("There are no records; run `squeezemark run` first, or name their folder with --results.")
+    found = reporting.report(name, records, columns, public, registry.methods, registry.targets)
+    if as_json:
+        click.echo(json.dumps(reporting.as_rows(found), indent=1))
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(report_page.html(found) if out.suffix == ".html" else report_page.markdown(found), encoding="utf-8")
+    click.echo(f"{out}: {name} on {', '.join(dict.fromkeys(place.board.model for place in found.places))}")
+
+
+COMMANDS = (new_method, check, report)

@@ -1,7 +1,6 @@
 """What can be said of a method without running it: its card, what its files import, and whether its claims can be meant. Pure."""
 
 import ast
-import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ ALLOWED = ("suite.contracts", "suite.graph", "suite.surgery")
 """What of the suite a method may import."""
 CARD = ("suite.contracts", "suite.graph")
 """What its card may: every command reads it."""
+CALLED = ("parts", "parameters", "context")
 BITS = 32
 
 
@@ -107,14 +107,23 @@ def _imported(tree: ast.AST, everywhere: bool) -> Iterator[str]:
             nodes += ast.iter_child_nodes(node)
 
 
-def signature(apply: object) -> str | None:
-    """What is wrong with `apply`, or None."""
-    if not callable(apply):
-        return "its apply.py has no function apply(parts, parameters, context)"
+def signature(folder: Path) -> Iterator[str]:
+    """What is wrong with the function `apply` of apply.py, read and not run."""
     try:
-        found = list(inspect.signature(apply).parameters)
-    except (TypeError, ValueError):
-        return None
-    if found == ["parts", "parameters", "context"]:
-        return None
-    return f"its apply takes ({', '.join(found)}), and is called with (parts, parameters, context)"
+        tree = ast.parse((folder / "apply.py").read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return  # `imports` says so
+    found = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "apply"), None)
+    if found is not None:
+        names = [argument.arg for argument in (*found.args.posonlyargs, *found.args.args)]
+        if len(names) != len(CALLED) or found.args.kwonlyargs:
+            yield f"its apply takes ({', '.join(names)}), and is called with ({', '.join(CALLED)})"
+    elif "apply" not in {name for node in tree.body for name in _bound(node)}:
+        yield f"its apply.py has no function apply({', '.join(CALLED)})"
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.ImportFrom | ast.Import):
+        yield from (alias.asname or alias.name for alias in node.names)
+    elif isinstance(node, ast.Assign):
+        yield from (target.id for target in node.targets if isinstance(target, ast.Name))

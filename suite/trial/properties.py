@@ -80,14 +80,17 @@ def test_card(trial: Trial, say: Say) -> None:
     say("ok", f"{trial.card.title} ({', '.join(variant.name for variant in trial.card.variants)})")
 
 
-def test_imports(trial: Trial, folder: Path, say: Say) -> None:
+def test_files(trial: Trial, folder: Path, say: Say) -> None:
+    if trial.broken:
+        pytest.skip("needs a card that can be read")
     wrong(cards.imports(folder))
+    wrong(cards.signature(folder))
     for name in trial.card.dependencies if trial.card else ():
         try:
             importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             say("hint", f"its card depends on {name}, which is not installed here: pip install {name}")
-    say("ok", "the card needs the contracts alone, and the rest what methods may use of the suite")
+    say("ok", "its card needs the contracts alone, and apply() what methods may use of the suite")
 
 
 def test_claims_are_plausible(trial: Trial, variant: str, say: Say) -> None:

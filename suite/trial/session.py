@@ -20,7 +20,7 @@ USAGE, NOTHING = 4, 5
 
 
 class Found(msgspec.Struct, frozen=True):
-    """One line: the method, the check, what it was about (a variant, or a variant and a target), how it went, and in words what was found."""
+    """One line: the method, the check, how it went, and in words what was found. subject: a variant, or a variant and a target."""
 
     method: str
     check: str

@@ -103,7 +103,8 @@ class Trial:
 
     def home(self) -> tuple[str, ...]:
         """The targets that its artifact is made for: the reference targets that run here if they run its files, else any that does."""
-        names = self.targets or (*self.registry.native(), *sorted(self.registry.targets))
+        quick = sorted(self.registry.targets, key=lambda name: (self.registry.targets[name].patience, name))
+        names = self.targets or (*self.registry.native(), *quick)
         found = [name for name in names if self.registry.probes[name]() is None and self.runs(self.registry.targets[name])]
         return tuple(found[:1])
 
@@ -192,9 +193,10 @@ class Trial:
 
     def ruled_out(self, target: TargetCard) -> Skip | None:
         """Why nothing is run on a target; None: it is tried."""
-        if not target.ranks_latency and target.name not in self.targets:
-            return Skip("it is emulated, which takes minutes: name it with --targets to try it")
-        return self.registry.probes[target.name]()
+        reason = self.registry.probes[target.name]()
+        if reason is None and target.patience > 1 and target.name not in self.targets:
+            return Skip(f"its processes take minutes: --targets {target.name} tries it")
+        return reason
 
     @property
     def is_baseline(self) -> bool:
