@@ -55,10 +55,10 @@ def implausible(claims: Claims) -> Iterator[str]:
         value = getattr(claims, field)
         if value is not None and not 1 <= value < BITS:
             yield f"{field} {value:g} is no gain: uncompressed weights have {BITS} bits, and the least is 1"
-    for field, low, high in (("sparsity", 0.0, 1.0), ("parameters", 0.0, 1.0)):
-        value = getattr(claims, field)
-        if value is not None and not low < value < high:
-            yield f"{field} {value:g} cannot be meant: it is a share between 0 and 1 (what is zero, or what is left)"
+    if claims.sparsity is not None and not 0 < claims.sparsity < 1:
+        yield f"sparsity {claims.sparsity:g} cannot be meant: it is the share of weights that is zero, above 0 and below 1"
+    if claims.parameters is not None and not 0 <= claims.parameters < 1:
+        yield f"parameters {claims.parameters:g} cannot be meant: it is the share that is left of what was made smaller, below 1"
 
 
 def silent(claims: Claims) -> bool:
