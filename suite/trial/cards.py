@@ -41,8 +41,6 @@ def incomplete(card: MethodCard) -> Iterator[str]:
         yield f"its paper is {card.paper!r}; write an arXiv number such as 1506.02626, or an https address"
     yield from (f"its parameter {parameter.name!r} has no help" for parameter in card.parameters if not parameter.help)
     yield from (f"its variant {variant.name!r} has no summary" for variant in card.variants if not variant.summary)
-    if all(variant.step_only for variant in card.variants):
-        yield "all of its variants are for steps of recipes alone: it would have no row"
 
 
 def implausible(claims: Claims) -> Iterator[str]:
