@@ -84,6 +84,9 @@ COMMANDS = [
     "recommend",
     "recompute",
     "new-target",
+    "new-method",
+    "check",
+    "report",
     "env",
     "doctor",
 ]

@@ -36,7 +36,9 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel):
         "methods/py.typed",
         "targets/py.typed",
         "suite/_site/templates/index.html",
+        "suite/_site/templates/report.css",
         "suite/skeleton/my_model.py",
+        "suite/skeleton/my_method/runtime/test_my_method.py",
     ):
         assert needed in names
     for model in ("glyph_clip", "scene_vqa"):
