@@ -20,20 +20,20 @@ from suite.downloads import flat, table
 from suite.evidence import Evidence, Samples
 from suite.examples import Gallery
 from suite.filters import EXAMPLES, FILTERS
+from suite.finder import SHOWN, front, prebuilt
 from suite.forest import LINES, forests
 from suite.heat import SHADES, HeatMap
 from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
 from suite.record import Record, encode
 from suite.sensitivity import sensitivities
+from suite.rows import script
 from suite.slices import Group, groups, worst
 from suite.store import COLUMNS
 from suite.summarize import Board, Row, identity
 
-CROWDED = 1500
-"""With more rows than this in all, the front page leaves charts and all but the first rows to the pages of the models."""
-
-FIRST_ROWS = 20
+FIRST_ROWS = 8
+"""Of each board the front page shows no more; all of them are on the page of its model and in the table."""
 
 OPEN = 12
 """The figures of a known result lie open if there are no more than this; the picture shows them anyway."""
@@ -132,9 +132,9 @@ class Site:
     def _pages(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Path, template and values of each page."""
         names = {f"{kind}_names": self._names(kind) for kind in ("model", "method", "target")}
-        crowded = sum(len(board.rows) for board in self.boards) > CROWDED
-        yield "index.html", "index.html", {"views": self._views, "crowded": crowded, "limit": FIRST_ROWS, **names}
-        yield "about.html", "about.html", {}
+        yield "index.html", "index.html", {**self._front(), **names}
+        for page in ("table", "compare", "explore", "submit", "about"):
+            yield f"{page}.html", f"{page}.html", {"views": self._views}
         covered = matrices(self._views, self.cards)
         yield "coverage.html", "coverage.html", {"matrices": covered}
         yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1}
@@ -151,6 +151,11 @@ class Site:
             yield f"target/{slug(name)}.html", "target.html", {"name": name, "views": views}
         for record in self.evidence.records:
             yield f"record/{slug(record.name)}.html", "record.html", self._record(record)
+
+    def _front(self) -> dict[str, Any]:
+        first = front(self._views, self.cards)
+        rest = [view for view in self._views if view not in first]
+        return {"views": first, "others": rest, "answers": prebuilt(self._views, self.cards), "limit": FIRST_ROWS, "shown": SHOWN, "heats": self._heats}
 
     def _findings(self) -> dict[str, Any]:
         views = [view for view in self._views if self.cards.is_reference(view.board.target)] or self._views
@@ -220,6 +225,7 @@ class Site:
             if record.columns_sha256 is not None:
                 shutil.copyfile(self.results / (record.name + COLUMNS), out / (slug(record.name) + COLUMNS))
         (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
+        (out / "rows.js").write_text(script(self._views, self.cards), encoding="utf-8", newline="\n")
         (out / "results.csv").write_text(table(rows), encoding="utf-8", newline="\n")
 
 
