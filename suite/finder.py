@@ -25,6 +25,10 @@ class Answer:
         """How many picks share the first rank."""
         return sum(pick.rank == 1 for pick in self.advice.picks)
 
+    def shares(self, rank: int) -> bool:
+        """Whether a rank belongs to several picks."""
+        return sum(pick.rank == rank for pick in self.advice.picks) > 1
+
     @property
     def compared(self) -> int:
         """How many variants there were to choose from."""

@@ -8,6 +8,15 @@
   if (!form || !place) return;
 
   const MOST = 6;
+  const LINES = [
+    ["accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show)],
+    ["difference", (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)]],
+    ["flips", (row) => make("span", { class: "under" }, row.lost === null ? "" : `${row.lost} lost, ${row.gained} gained`)],
+    ["size"], ["ratio"], ["download"], ["bits"],
+    ["speed", (row) => [" ", row.unranked ? make("span", { class: "noisy" }, "not ranked") : mark(row.speedVerdict, "slower", "faster"), range(row.speedLow, row.speedHigh, (value) => value.toFixed(2))]],
+    ["latency", (row) => range(row.latencyLow, row.latencyHigh, Squeezemark.compact)],
+    ["macs"], ["bitRatio"], ["cost"],
+  ];
   const fields = form.elements;
   const good = rows.filter((row) => !row.status);
   const byKey = new Map(good.map((row) => [row.key, row]));
@@ -55,16 +64,6 @@
     fillRows();
   }
 
-  const LINES = [
-    ["accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show)],
-    ["difference", (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)]],
-    ["flips", (row) => make("span", { class: "under" }, row.lost === null ? "" : `${row.lost} lost, ${row.gained} gained`)],
-    ["size"], ["ratio"], ["download"], ["bits"],
-    ["speed", (row) => [" ", row.unranked ? make("span", { class: "noisy" }, "not ranked") : mark(row.speedVerdict, "slower", "faster"), range(row.speedLow, row.speedHigh, (value) => value.toFixed(2))]],
-    ["latency", (row) => range(row.latencyLow, row.latencyHigh, Squeezemark.compact)],
-    ["macs"], ["bitRatio"], ["cost"],
-  ];
-
   function table(found) {
     const head = found.map((row) => make("th", { scope: "col" }, make("a", { href: Squeezemark.methodPage(row.method) }, row.method.name), make("br"),
       make("a", { href: Squeezemark.recordPage(row) }, row.variant), make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${row.method.family}`),
@@ -96,14 +95,10 @@
 
   function accuracies(found) {
     if (!found.every((row) => row.ties)) return null;
-    const said = [];
-    for (const [place, one] of found.entries()) {
-      for (const other of found.slice(place + 1)) {
-        const tie = [...one.ties].some((letter) => other.ties.includes(letter));
-        const [high, low] = one.accuracy >= other.accuracy ? [one, other] : [other, one];
-        said.push(make("li", {}, tie ? `Accuracy: ${one.name} and ${other.name} cannot be told apart.` : `Accuracy: ${high.name} is surely better than ${low.name}.`));
-      }
-    }
+    const pairs = found.flatMap((one, place) => found.slice(place + 1).map((other) => (one.accuracy >= other.accuracy ? [one, other] : [other, one])));
+    const sure = pairs.filter(([high, low]) => ![...high.ties].some((letter) => low.ties.includes(letter)));
+    const said = sure.map(([high, low]) => make("li", {}, `Accuracy: ${high.name} is surely better than ${low.name}.`));
+    if (sure.length < pairs.length) said.push(make("li", {}, sure.length ? "Accuracy: all other pairs cannot be told apart." : "Accuracy: none of them can be told apart from another."));
     return said;
   }
 

@@ -14,6 +14,9 @@
     structure: "triangle-down", "token reduction": "cross", runtime: "hexagon", recipe: "line-ew", unknown: "x",
   };
   const LISTED = 100;
+  const TICKS = [-3, -2, -1, 0, 1, 2, 3, 4].flatMap((decade) => [1, 1.5, 2, 3, 5, 7].map((digit) => Number(`${digit}e${decade}`)));
+  const WORDS = { on: "on the frontier", may: "possibly", "": "" };
+  const order = (point) => ["on", "may", ""].indexOf(point.state);
   const fields = form.elements;
   const first = data.boards.find((board) => board.target === Squeezemark.usual());
   const defaults = { x: "size", y: "accuracy", xlog: "auto", ylog: "auto", model: first?.model ?? "", target: first?.target ?? "", family: "", division: "", grade: "", lossless: "", q: "" };
@@ -91,9 +94,6 @@
     if (plot.dataset.ready !== undefined) draw(found);
   }
 
-  const WORDS = { on: "on the frontier", may: "possibly", "": "" };
-  const order = (point) => ["on", "may", ""].indexOf(point.state);
-
   function listed(found) {
     const { now } = store;
     const shown = [...found].sort((one, other) => order(one) - order(other) || other.y.value - one.y.value || one.row.index - other.row.index).slice(0, LISTED);
@@ -168,7 +168,7 @@
   function layout() {
     const { now } = store;
     const axis = (key, scale) => ({
-      title: { text: METRICS[key].title }, type: (scale === "auto" ? METRICS[key].log : scale === "log") ? "log" : "linear",
+      title: { text: METRICS[key].title }, ...((scale === "auto" ? METRICS[key].log : scale === "log") ? { type: "log", tickmode: "array", tickvals: TICKS, ticktext: TICKS.map(String) } : { type: "linear", tickmode: "auto" }),
       autorange: METRICS[key].up || key === now.y ? true : "reversed", gridcolor: style("--line"), zerolinecolor: style("--strong-line"), automargin: true, exponentformat: "none",
     });
     return {

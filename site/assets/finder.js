@@ -8,6 +8,7 @@
   if (!form || !place || !rows.length) return;
 
   const SHOWN = 3;
+  const DEPTH = 0.85; // of the best accuracy: below, the differences that matter could not be seen
   const UNITS = { "": 1e6, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
   const defaults = { target: Squeezemark.usual(), model: "", loss: "1", size: "", latency: "", division: "", licence: "", prefer: "" };
   const fields = form.elements;
@@ -73,7 +74,7 @@
     const reason = `${wish.prefer === "faster" ? "The fastest" : "The smallest"} of ${picks.length} that fit`
       + (tied.length > 1 ? `: ${tied.length} cannot be told apart, the most accurate of them is shown first.` : ".");
     const list = make("ol", { class: "picks" }, picks.slice(0, SHOWN).map(({ row, rank }) => make("li", { "data-key": row.key, "data-rank": rank },
-      make("span", { class: "pick-rank" }, `${tied.length > 1 && rank === 1 ? "=" : ""}${rank}`), shape(row.method.family, row.method.shape), make("span", {}, link(row), make("span", { class: "under" }, figures(row))))));
+      make("span", { class: "pick-rank" }, `${picks.filter((pick) => pick.rank === rank).length > 1 ? "=" : ""}${rank}`), shape(row.method.family, row.method.shape), make("span", {}, link(row), make("span", { class: "under" }, figures(row))))));
     return [make("p", { class: "headline" }, make("span", { class: "figure" }, headline(first, wish)), make("span", { class: "under" }, reason)), list];
   }
 
@@ -111,7 +112,7 @@
     const drawn = board.rows.filter((row) => row.accuracy !== null && of(row) !== null && (!fast || !row.baseline));
     if (drawn.length < 2) return null;
     const best = Math.max(...drawn.map((row) => row.accuracy));
-    const above = drawn.filter((row) => row.accuracy >= best * 0.7);
+    const above = drawn.filter((row) => row.accuracy >= best * DEPTH);
     const frame = { width: 520, height: 210, left: 40, right: 14, top: 20, bottom: 36 };
     const x = axis(above.map(of), frame.left, frame.width - frame.right, !fast, true);
     const y = axis([...above.map((row) => row.accuracy), best * 1.01], frame.height - frame.bottom, frame.top, false, false);

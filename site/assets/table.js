@@ -17,7 +17,7 @@
     rank: { title: "Rank", hint: "1 + the rows of its board that are surely more accurate. = marks a tie, † what may be the best.", cell: rankCell, of: (row) => row.rank, up: true, number: true },
     name: { title: "Method · variant", under: "family, division", cell: nameCell, of: (row) => row.name, up: true, fixed: true },
     model: { title: "Model", cell: (row) => make("a", { href: Squeezemark.boardPage(row.board) }, Squeezemark.modelTitle(row.board.model)), of: (row) => row.board.model, up: true },
-    target: { title: "Target", under: "host, tier", cell: (row) => [Squeezemark.targetTitle(row.board.target), make("span", { class: "under" }, `${row.board.host}, ${row.board.tier}`)], of: (row) => row.board.target, up: true },
+    target: { title: "Target", cell: (row) => [make("span", { title: row.board.host }, Squeezemark.targetTitle(row.board.target)), row.board.tier === "full" ? null : make("span", { class: "under" }, `${row.board.tier} tier`)], of: (row) => row.board.target, up: true },
     accuracy: metric("accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show), "95 % interval"),
     ties: { title: "Ties", under: "letters", hint: "Two rows of a board share a letter exactly if their answers cannot be told apart", cell: (row) => row.ties ?? "–", of: (row) => row.ties, up: true },
     difference: metric("difference", (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)], "95 % interval"),
