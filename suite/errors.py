@@ -8,7 +8,8 @@
     ├── PlugInError           a plug-in that cannot be imported or declares nonsense (carries kind, name)
     ├── StoreError            the results folder
     │   ├── NotWritable       it cannot be written
-    │   └── BrokenRecord      a file in it is not a record (carries path)
+    │   ├── BrokenRecord      a file in it is not a record (carries path)
+    │   └── BrokenGrant       a file in its folder `provenance/` grants nothing (carries path)
     └── CellFailed            one cell came to nothing (carries status); becomes a record, never ends the run
 
 Each message is one sentence that says what to do. Only `suite.cli` prints them and exits.
@@ -71,6 +72,14 @@ class BrokenRecord(StoreError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path} is not a readable record ({reason}); delete it and run again to measure it anew.")
+
+
+class BrokenGrant(StoreError):
+    """A grant of provenance that cannot be read, or that is of another record than the one that lies there."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} grants nothing ({reason}); put back what was there, or remove it.")
 
 
 class CellFailed(SqueezemarkError):
