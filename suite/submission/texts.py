@@ -15,10 +15,17 @@ def problem_of_text(data: bytes) -> str | None:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"is not text in UTF-8 (byte {error.start})"
-    for letter in text:
-        if letter in HIDDEN or (unicodedata.category(letter) == "Cc" and letter not in "\t\n\r\f"):
-            return f"has the hidden character U+{ord(letter):04X}"
-    return None
+    found = hidden(text)
+    return f"has the hidden character U+{ord(found):04X}" if found else None
+
+
+def hidden(text: str) -> str | None:
+    """The first character of a text that cannot be seen, or that moves what can; None without one."""
+    if text.isascii() and text.isprintable():
+        return None
+    return next(
+        (letter for letter in text if letter in HIDDEN or (unicodedata.category(letter) == "Cc" and letter not in "\t\n\r\f")), None
+    )
 
 
 def shown(text: object, longest: int = LONGEST) -> str:
