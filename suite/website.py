@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from suite.forest import LINES, forests
 from suite.heat import SHADES, HeatMap
 from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
+from suite.provenance import WORDS
 from suite.record import Record, encode
 from suite.sensitivity import sensitivities
 from suite.rows import script
@@ -98,6 +99,7 @@ class Site:
             "shades": SHADES,
             "group_limit": GROUPS,
             "baseline_method": BASELINE,
+            "tier_words": WORDS,
             "plotly_styles": sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', self._plotly))),
         }
         return templates
@@ -180,6 +182,8 @@ class Site:
         return {
             "record": record,
             "row": row,
+            "tier": self.evidence.provenance.tier(record),
+            "grant": self.evidence.provenance.grants.get(record.name),
             "view": view,
             "baseline": baseline,
             "successor": None if view else self._current.get(identity(record)),
@@ -220,7 +224,9 @@ class Site:
         rows = []
         for record in self.evidence.records:
             place = self._places.get(record.name)
-            rows.append(flat(place[0] if place else self._replaced(record), self.cards, place is not None))
+            row = place[0] if place else self._replaced(record)
+            known = replace(row, provenance=self.evidence.provenance.tier(record))
+            rows.append(flat(known, self.cards, place is not None))
             (out / f"{slug(record.name)}.json").write_bytes(encode(record))
             if record.columns_sha256 is not None:
                 shutil.copyfile(self.results / (record.name + COLUMNS), out / (slug(record.name) + COLUMNS))
