@@ -61,6 +61,7 @@ COLUMNS: Mapping[str, Column] = {
     "bits": lambda row: short(row.record.artifact.bits_per_parameter, 4) if row.bytes and row.record.artifact else None,
     "macs": _macs,
     "bitRatio": lambda row: short(row.bit_operations_ratio, 4),
+    "provenance": lambda row: row.provenance,
     "cost": lambda row: short(row.record.cost.seconds, 3) if row.record.cost else None,
 }
 """Name in the file -> what is read of a row."""

@@ -82,7 +82,7 @@
   }
 
   function trustCell(row) {
-    return [make("span", { class: "grade", title: row.grade ? `host grade ${row.grade}` : "not graded" }, row.grade ?? "–"), row.provenance ? make("span", { class: `tier tier-${row.provenance.replaceAll(" ", "-")}` }, row.provenance) : null];
+    return [make("span", { class: "grade", title: row.grade ? `host grade ${row.grade}` : "not graded" }, row.grade ?? "–"), row.provenance ? make("span", { class: `vouched vouched-${row.provenance.replaceAll(" ", "-")}` }, row.provenance) : null];
   }
 
   function columnChooser() {
