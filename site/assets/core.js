@@ -141,7 +141,7 @@ const Squeezemark = (() => {
     addEventListener("popstate", back);
     addEventListener("hashchange", back);
     load();
-    return { now, set };
+    return { now, set, defaults };
   }
 
   // Fields of a form stand for names of the state. Returns what puts the state into the form.
@@ -157,7 +157,10 @@ const Squeezemark = (() => {
         if (!(field.name in store.now) || field === document.activeElement && ["search", "text"].includes(field.type)) continue;
         if (field.type === "checkbox") field.checked = store.now[field.name] === field.value;
         else field.value = store.now[field.name];
-        if (field.selectedIndex === -1) field.selectedIndex = 0;
+        if (field.selectedIndex === -1) { // the address names what is not there
+          field.value = store.defaults[field.name];
+          store.now[field.name] = field.value;
+        }
       }
     };
   }

@@ -139,7 +139,7 @@
   // What has no value comes last, whichever way the rest is sorted; equals stay in the order of their boards.
   function sorted(found) {
     const [key, order] = store.now.sort.split(":");
-    if (!COLUMNS[key]) return found;
+    if (!Object.hasOwn(COLUMNS, key)) return found;
     const known = values(key);
     const turn = order === "down" ? -1 : 1;
     return found.sort((one, other) => {
