@@ -27,8 +27,8 @@ from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
 from suite.provenance import WORDS
 from suite.record import Record, encode
+from suite.rows import script, tables
 from suite.sensitivity import sensitivities
-from suite.rows import script
 from suite.slices import Group, groups, worst
 from suite.store import COLUMNS
 from suite.summarize import Board, Row, identity
@@ -157,7 +157,14 @@ class Site:
     def _front(self) -> dict[str, Any]:
         first = front(self._views, self.cards)
         rest = [view for view in self._views if view not in first]
-        return {"views": first, "others": rest, "answers": prebuilt(self._views, self.cards), "limit": FIRST_ROWS, "shown": SHOWN, "heats": self._heats}
+        return {
+            "views": first,
+            "others": rest,
+            "answers": prebuilt(self._views, self.cards),
+            "limit": FIRST_ROWS,
+            "shown": SHOWN,
+            "heats": self._heats,
+        }
 
     def _findings(self) -> dict[str, Any]:
         views = [view for view in self._views if self.cards.is_reference(view.board.target)] or self._views
@@ -231,7 +238,7 @@ class Site:
             if record.columns_sha256 is not None:
                 shutil.copyfile(self.results / (record.name + COLUMNS), out / (slug(record.name) + COLUMNS))
         (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
-        (out / "rows.js").write_text(script(self._views, self.cards), encoding="utf-8", newline="\n")
+        (out / "rows.js").write_text(script(tables(self._views, self.cards)), encoding="utf-8", newline="\n")
         (out / "results.csv").write_text(table(rows), encoding="utf-8", newline="\n")
 
 

@@ -1,4 +1,6 @@
-"""axe-core on a page of each kind in both themes (of the dark one the colours, as nothing else differs), and the five questions of a visitor, each answered in three steps or fewer."""
+"""axe-core on a page of each kind in both themes (of the dark one the colours, as nothing else differs), and the five questions of a
+visitor, each answered in three steps or fewer.
+"""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -46,7 +48,7 @@ def reached(page, most: int = 400) -> list[str]:
 def test_every_control_is_reached_by_keyboard(browser, address: str, path: str) -> None:
     page = visit(browser, f"{address}/{path}")
     controls = page.evaluate(
-        "[...document.querySelectorAll('main button, main select, main input, main summary')].filter(e => e.checkVisibility() && !e.disabled)"
+        "[...document.querySelectorAll('main :is(button, select, input, summary)')].filter(e => e.checkVisibility() && !e.disabled)"
         ".map(e => `${e.tagName} ${e.name || e.dataset.focus || e.textContent.trim().slice(0, 30)}`)"
     )
     assert controls

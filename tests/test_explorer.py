@@ -20,7 +20,10 @@ def draw(page) -> None:
 
 def listed(page) -> dict[str, tuple[float, float, str]]:
     """Key -> across, up and state of the rows of the table beneath."""
-    script = "rows => rows.map(row => [row.dataset.key, parseFloat(row.cells[1].textContent.replace('−', '-')), parseFloat(row.cells[2].textContent.replace('−', '-')), row.dataset.state])"
+    script = (
+        "rows => rows.map(row => [row.dataset.key, ...[1, 2].map(cell => parseFloat(row.cells[cell].textContent.replace('−', '-'))),"
+        " row.dataset.state])"
+    )
     return {key: (x, y, state) for key, x, y, state in page.locator("#points tbody tr").evaluate_all(script)}
 
 

@@ -1,4 +1,4 @@
-"""The answer finder: the same question has the same answer on the site and from `recommend`, and a default one stands there without scripts."""
+"""The answer finder: a question has the same answer on the site and from `recommend`; a default one stands there without scripts."""
 
 import itertools
 from pathlib import Path
@@ -45,7 +45,9 @@ def boards(browsed_site: Path):
 def expected(boards, question: str, wish: Wish) -> dict[str, list[tuple[str, int]]]:
     """Model -> the first picks and their ranks."""
     target, tier = usual(boards)
-    here = [board for board in boards if (board.target, board.tier) == (target, tier) and ("model=" not in question or board.model in question)]
+    here = [
+        board for board in boards if (board.target, board.tier) == (target, tier) and ("model=" not in question or board.model in question)
+    ]
     found = recommend(here, wish, CARDS.methods, CARDS.targets)
     return {advice.board.model: [(pick.row.record.key[:12], pick.rank) for pick in advice.picks[:SHOWN]] for advice in found}
 

@@ -152,7 +152,9 @@ def test_every_place_that_names_a_speed_says_that_it_is_not_ranked(site):
     pages = {path: Page(site[1] / path) for path in ("index.html", "method/dynamic_int8.html", "model/glyph_clip.html")}
     for path, page in pages.items():
         assert "not ranked (host grade D)" in page.words, path
-    assert re.search(r"as fast \([\d.]+ to [\d.]+\), not ranked \(host grade D\)", pages["model/glyph_clip.html"].source), "on its mark in the chart"
+    assert re.search(r"as fast \([\d.]+ to [\d.]+\), not ranked \(host grade D\)", pages["model/glyph_clip.html"].source), (
+        "on its mark in the chart"
+    )
 
 
 def test_times_of_tokens_are_not_ranked_either(tmp_path):

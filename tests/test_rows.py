@@ -70,4 +70,4 @@ def test_figures_are_short_and_finite() -> None:
     assert short(1.23456789) == 1.23457
     assert short(None) is None
     assert short(float("nan")) is None
-    assert read(script([], Cards({}, {}, {})))["rows"] == {}
+    assert read(script(tables([], Cards({}, {}, {}))))["rows"] == {}
