@@ -1,6 +1,6 @@
 """What the pages cost a reader: bytes of the first view, and the processor's time for loading, sorting and filtering the table.
 
-    python benchmarks/pages.py            # 1,000 and 10,000 rows, in a headless Chromium
+    make site && python benchmarks/pages.py            # 1,000 and 10,000 rows, in a headless Chromium
 
 Rows are the published ones, repeated under other variants; they go through `suite.rows` as those of the site do. Times are medians of
 several turns, of the main thread alone, as the browser's own trace counts them (Performance.getMetrics), not of a shared machine's clock.
@@ -8,7 +8,6 @@ several turns, of the main thread alone, as the browser's own trace counts them 
 
 import argparse
 import gzip
-import itertools
 import shutil
 import statistics
 import sys
@@ -25,13 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from suite import registry  # noqa: E402
-from suite.evidence import Evidence  # noqa: E402
-from suite.examples import Gallery  # noqa: E402
-from suite.pages import Cards  # noqa: E402
+from suite.pages import BoardView, Cards  # noqa: E402
 from suite.rows import script, tables  # noqa: E402
 from suite.store import Store  # noqa: E402
 from suite.summarize import Board, summarize  # noqa: E402
-from suite.website import Site  # noqa: E402
 
 TURNS = 7
 
@@ -79,17 +75,16 @@ def jittered(found: dict) -> dict:
     return {**found, "rows": found["rows"] | {name: [moved(value) for value in found["rows"][name]] for name in figures}}
 
 
-def pages(out: Path, boards: tuple[Board, ...], store: Store) -> None:
-    """The front page, the table, their data and assets; no record has a page."""
+def pages(out: Path, site: Path, boards: tuple[Board, ...]) -> None:
+    """The front page, the table and the assets as they were built, with so many rows to read."""
     found = registry.discover()
     cards = Cards(found.models, found.methods, found.targets)
-    site = Site(cards, Evidence(store, (), {}, ()), boards, store.folder, Gallery(found.models, None))
-    (out / "data").mkdir(parents=True)
-    site._assets(out / "assets")
-    (out / "data" / "rows.js").write_text(script(jittered(tables(site._views, cards))), encoding="utf-8")
-    for path, template, values in itertools.islice(site._pages(), 2):
-        text = site._templates.get_template(template).render(root="", **values)
-        (out / path).write_text(text, encoding="utf-8")
+    shutil.copytree(site / "assets", out / "assets")
+    for path in ("index.html", "table.html"):
+        shutil.copyfile(site / path, out / path)
+    (out / "data").mkdir()
+    views = [BoardView(board, cards) for board in boards]
+    (out / "data" / "rows.js").write_text(script(jittered(tables(views, cards))), encoding="utf-8")
 
 
 def first_view(out: Path, page: str) -> int:
@@ -144,14 +139,18 @@ def measured(out: Path) -> dict[str, float]:
 
 
 def main() -> int:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--site", type=Path, default=ROOT / "build" / "site", help="a site that was built from site/results: `make site`")
+    site = parser.parse_args().site
+    if not (site / "table.html").is_file():
+        parser.error(f"There is no site in {site}; build it with `make site`.")
     store = Store(ROOT / "site" / "results")
     boards = summarize(store.records(), store.columns)
     held = True
     for rows in (1_000, 10_000):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "site"
-            pages(out, grown(boards, rows), store)
+            pages(out, site, grown(boards, rows))
             size = {page: first_view(out, page) for page in ("index.html", "table.html")}
             found = measured(out)
         print(f"{rows:>6,} rows: first view {size['index.html'] / 1000:.1f} kB, table {size['table.html'] / 1000:.1f} kB (gzip); "

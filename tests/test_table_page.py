@@ -12,7 +12,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 def column(page, key: str) -> list[float]:
     """The numbers of a column that is sorted by, of the rows that have one."""
     place = page.locator("#results thead th").evaluate_all("(heads, key) => heads.findIndex(head => head.dataset.key === key)", key)
-    script = "(rows, place) => rows.map(row => parseFloat(row.cells[place]?.textContent.replace('−', '-'))).filter(value => value === value)"
+    script = "(rows, place) => rows.map(row => parseFloat(row.cells[place]?.textContent.replace('−', '-'))).filter(n => n === n)"
     return page.locator("#results tbody tr:not(.failed)").evaluate_all(script, place)
 
 
