@@ -17,7 +17,7 @@ def test_axe_finds_nothing_on_any_kind_of_page(browser, browsed_site: Path, addr
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}, bypass_csp=True)
     page, found = context.new_page(), {}
-    for path in every_kind(browsed_site):
+    for path in [path for path in every_kind(browsed_site) if "img-src" not in path and "--only-" not in path]:  # as other records are
         page.goto(f"{address}/{quote(path)}")
         for violation in axe.run(page, options=rules).response["violations"]:
             found[path, violation["id"]] = violation["nodes"][0]["html"][:200]
