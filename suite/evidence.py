@@ -9,8 +9,9 @@ import numpy as np
 
 from suite.charts import Histogram, Strips, histogram, strips
 from suite.contracts import ModelCard
-from suite.errors import BrokenRecord
+from suite.errors import BrokenGrant, BrokenRecord
 from suite.paired import score_columns
+from suite.provenance import NOBODY, Provenance, read
 from suite.record import Record
 from suite.slices import PREFIX
 from suite.statistics import quad_log_ratios
@@ -36,12 +37,13 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records in the order of their names, what is kept of their columns, and what had to be left out."""
+    """Records in the order of their names, what is kept of their columns, what had to be left out, and how far each is to be believed."""
 
     store: Store
     records: tuple[Record, ...]
     samples: Mapping[str, Samples]
-    broken: tuple[BrokenRecord, ...]
+    broken: tuple[BrokenRecord | BrokenGrant, ...]
+    provenance: Provenance = NOBODY
 
     def columns(self, record: Record) -> dict[str, Array]:
         """The headline column of a record and those of scores, as `summarize` wants them."""
@@ -63,7 +65,8 @@ def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
     known: dict[bytes, Array] = {}
     records: dict[str, Record] = {}
     samples: dict[str, Samples] = {}
-    broken = list(store.broken())
+    provenance = read(store)
+    broken: list[BrokenRecord | BrokenGrant] = [*store.broken(), *provenance.broken]
     for record in store.records():
         try:
             samples[record.name] = _samples(store, record, metrics, known)
@@ -71,7 +74,7 @@ def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
         except BrokenRecord as error:
             broken.append(error)
     ordered = tuple(records[name] for name in sorted(records))
-    return Evidence(store, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
+    return Evidence(store, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))), provenance)
 
 
 def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[bytes, Array]) -> Samples:

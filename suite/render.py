@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.contracts import MethodCard, ModelCard, TargetCard
-from suite.errors import BrokenRecord, UsageError
+from suite.errors import BrokenGrant, BrokenRecord, UsageError
 from suite.evidence import collect
 from suite.examples import Gallery
 from suite.pages import Cards
@@ -25,7 +25,7 @@ class Rendered:
 
     pages: int
     records: int
-    broken: tuple[BrokenRecord, ...]
+    broken: tuple[BrokenRecord | BrokenGrant, ...]
 
 
 def render(
@@ -43,9 +43,8 @@ def render(
     out = out.resolve()
     _check(out, store.folder.resolve())
     evidence = collect(store, models)
-    site = Site(
-        Cards(models, methods, targets), evidence, summarize(evidence.records, evidence.columns), store.folder, Gallery(models, work)
-    )
+    boards = summarize(evidence.records, evidence.columns, evidence.provenance)
+    site = Site(Cards(models, methods, targets), evidence, boards, store.folder, Gallery(models, work))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))

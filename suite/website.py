@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,21 @@ from suite.downloads import flat, table
 from suite.evidence import Evidence, Samples
 from suite.examples import Gallery
 from suite.filters import EXAMPLES, FILTERS
+from suite.finder import SHOWN, front, prebuilt
 from suite.forest import LINES, forests
 from suite.heat import SHADES, HeatMap
 from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
+from suite.provenance import WORDS
 from suite.record import Record, encode
+from suite.rows import script, tables
 from suite.sensitivity import sensitivities
 from suite.slices import Group, groups, worst
 from suite.store import COLUMNS
 from suite.summarize import Board, Row, identity
 
-CROWDED = 1500
-"""With more rows than this in all, the front page leaves charts and all but the first rows to the pages of the models."""
-
-FIRST_ROWS = 20
+FIRST_ROWS = 8
+"""Of each board the front page shows no more; all of them are on the page of its model and in the table."""
 
 OPEN = 12
 """The figures of a known result lie open if there are no more than this; the picture shows them anyway."""
@@ -98,6 +99,7 @@ class Site:
             "shades": SHADES,
             "group_limit": GROUPS,
             "baseline_method": BASELINE,
+            "tier_words": WORDS,
             "plotly_styles": sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', self._plotly))),
         }
         return templates
@@ -132,9 +134,9 @@ class Site:
     def _pages(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Path, template and values of each page."""
         names = {f"{kind}_names": self._names(kind) for kind in ("model", "method", "target")}
-        crowded = sum(len(board.rows) for board in self.boards) > CROWDED
-        yield "index.html", "index.html", {"views": self._views, "crowded": crowded, "limit": FIRST_ROWS, **names}
-        yield "about.html", "about.html", {}
+        yield "index.html", "index.html", {**self._front(), **names}
+        for page in ("table", "compare", "explore", "submit", "about"):
+            yield f"{page}.html", f"{page}.html", {"views": self._views}
         covered = matrices(self._views, self.cards)
         yield "coverage.html", "coverage.html", {"matrices": covered}
         yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1}
@@ -151,6 +153,18 @@ class Site:
             yield f"target/{slug(name)}.html", "target.html", {"name": name, "views": views}
         for record in self.evidence.records:
             yield f"record/{slug(record.name)}.html", "record.html", self._record(record)
+
+    def _front(self) -> dict[str, Any]:
+        first = front(self._views, self.cards)
+        rest = [view for view in self._views if view not in first]
+        return {
+            "views": first,
+            "others": rest,
+            "answers": prebuilt(self._views, self.cards),
+            "limit": FIRST_ROWS,
+            "shown": SHOWN,
+            "heats": self._heats,
+        }
 
     def _findings(self) -> dict[str, Any]:
         views = [view for view in self._views if self.cards.is_reference(view.board.target)] or self._views
@@ -175,6 +189,8 @@ class Site:
         return {
             "record": record,
             "row": row,
+            "tier": self.evidence.provenance.tier(record),
+            "grant": self.evidence.provenance.grants.get(record.name),
             "view": view,
             "baseline": baseline,
             "successor": None if view else self._current.get(identity(record)),
@@ -215,11 +231,14 @@ class Site:
         rows = []
         for record in self.evidence.records:
             place = self._places.get(record.name)
-            rows.append(flat(place[0] if place else self._replaced(record), self.cards, place is not None))
+            row = place[0] if place else self._replaced(record)
+            known = replace(row, provenance=self.evidence.provenance.tier(record))
+            rows.append(flat(known, self.cards, place is not None))
             (out / f"{slug(record.name)}.json").write_bytes(encode(record))
             if record.columns_sha256 is not None:
                 shutil.copyfile(self.results / (record.name + COLUMNS), out / (slug(record.name) + COLUMNS))
         (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
+        (out / "rows.js").write_text(script(tables(self._views, self.cards)), encoding="utf-8", newline="\n")
         (out / "results.csv").write_text(table(rows), encoding="utf-8", newline="\n")
 
 

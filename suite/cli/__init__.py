@@ -5,7 +5,7 @@ import sys
 import click
 
 from suite import __version__
-from suite.cli import advising, authoring, delivering, inspecting, measuring, modelling, publishing, surrounding
+from suite.cli import advising, authoring, delivering, inspecting, measuring, modelling, publishing, submitting, surrounding
 from suite.errors import SqueezemarkError, UsageError
 
 
@@ -47,6 +47,6 @@ def cli() -> None:
     """
 
 
-for module in (advising, authoring, delivering, inspecting, measuring, modelling, publishing, surrounding):
+for module in (advising, authoring, delivering, inspecting, measuring, modelling, publishing, submitting, surrounding):
     for command in module.COMMANDS:
         cli.add_command(command)
