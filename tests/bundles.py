@@ -21,7 +21,7 @@ CARD = """from suite.contracts import MethodCard, Variant
 CARD = MethodCard(name="mine", title="Mine", summary="For a test", family="quantization", stage="graph", division="data-free",
     licence="MIT", variants=(Variant(name="one", summary="the first"), Variant(name="two", summary="the second")))
 """
-BASELINE_CARD = CARD.replace('"mine"', '"baseline_fp32"').replace('"one"', '"fp32"').replace('"MIT"', '"Apache-2.0"')
+BASELINE = Path(__file__).resolve().parent.parent / "methods" / "baseline_fp32"
 APPLY = "def apply(model, parameters, context):\n    return model\n"
 
 PLANS = (Plan("baseline_fp32", "fp32", 1.0, 1.0, 1.0), Plan("mine", "one", 0.99, 0.27, 2.1), Plan("mine", "two", 0.98, 0.26, 1.4))
@@ -50,16 +50,12 @@ class Made:
 
 def made(folder: Path) -> Made:
     """The bundle of the method `mine` on one model."""
-    sources = {"mine": {"__init__.py": CARD, "apply.py": APPLY}, "baseline_fp32": {"__init__.py": BASELINE_CARD, "apply.py": APPLY}}
-    contents: dict[str, bytes] = {}
-    hashes = {}
-    for method, files in sources.items():
-        place = folder / "methods" / method
-        place.mkdir(parents=True)
-        for name, text in files.items():
-            (place / name).write_text(text)
-            contents[f"method/{method}/{name}"] = text.encode()
-        hashes[method] = hash_folder(place)
+    own = folder / "methods" / "mine"
+    own.mkdir(parents=True)
+    (own / "__init__.py").write_text(CARD)
+    (own / "apply.py").write_text(APPLY)
+    contents = {f"method/{place.name}/{file.name}": file.read_bytes() for place in (own, BASELINE) for file in sorted(place.glob("*.py"))}
+    hashes = {place.name: hash_folder(place) for place in (own, BASELINE)}
     store = Store(folder / "results")
     store.prepare()
     for plan in PLANS:
@@ -81,10 +77,11 @@ def put(store: Store, record: Record, columns: Mapping[str, np.ndarray], source:
 
 
 def changed(
-    made: Made, change: Callable[[Record], Record], columns: Callable[[dict], dict] | None = None, *, method: str = "mine"
-) -> bytes:
+    made: Made, change: Callable[[Record], Record], columns: Callable[[dict], dict] | None = None, *, method: str = "mine",
+    variant: str | None = None,
+) -> bytes:  # fmt: skip
     """The archive with the first record of a method changed, and its raw samples too."""
-    record = next(record for record in made.store.records() if record.cell.method == method)
+    record = next(record for record in made.store.records() if record.cell.method == method and variant in (None, record.cell.variant))
     raw = made.store.columns(record)
     folder = Store(made.store.folder.parent / "changed")
     folder.prepare()
