@@ -241,6 +241,21 @@ def test_source_is_never_run(right, verdict, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
+def test_markup_is_no_error_and_stays_text(right, verdict):
+    text = "<script>alert(1)</script>[a](javascript:alert(1))"
+
+    def marked(record):
+        claims = tuple(replace(claim, claim=text, claimed=text, realised=text) for claim in record.artifact.claims)
+        return replace(_digest(record, command=text), artifact=replace(record.artifact, claims=claims))
+
+    assert verdict(changed(right, marked)).ok
+    told = _found(
+        verdict(changed(right, lambda record: replace(record, environment=replace(record.environment, cpu=text)))), "surroundings"
+    )
+    assert text in told
+    assert told.isprintable()
+
+
 @pytest.mark.parametrize("licence", ["", "CC-BY-NC-4.0", "Proprietary", "mit", "<script>"])
 def test_only_open_licences_are_published(licence, right, verdict):
     from suite.submission.pack import packed

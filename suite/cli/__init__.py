@@ -42,6 +42,7 @@ def cli() -> None:
     squeezemark recommend --max-loss 1 --max-size 10MB   what to use, and why
     squeezemark compare width_pruning svd_low_rank   two methods side by side
     squeezemark new-model my_model              a model of your own, in one file
+    squeezemark submit my_method                one file to hand in; squeezemark verify checks it
     """
 
 
