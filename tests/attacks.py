@@ -190,6 +190,7 @@ def _contents(made: Made) -> Iterator[tuple[str, Attack]]:
     yield "a record with an endless integer", ("schema", "", this(huge.encode()))
     yield "a record that is nested deeply", ("schema", "", this(b'{"schema":5,"key":' + b"[" * 100_000 + b"]" * 100_000 + b"}"))
     yield "a record with an unknown field", ("schema", "unknown field", this(text.replace('"schema"', '"evil": 1, "schema"', 1).encode()))
+    yield "a key twice", ("schema", "not written as", this(text.replace('"status"', '"status": "crashed", "status"', 1).encode()))
     yield "a record to come", ("schema", "newer", this(text.replace('"schema": 5', '"schema": 6', 1).encode()))
     yield "a record of 300 KB", ("limits", "262,144", this(text.replace('"command": "', '"command": "' + "a" * 300_000, 1).encode()))
     yield "a record in Latin-1", ("files", "UTF-8", this(text.replace("Example CPU", "Ex\u00e4mple CPU").encode("latin-1")))

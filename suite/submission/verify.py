@@ -10,7 +10,7 @@ import numpy as np
 
 from suite.contracts import TargetCard
 from suite.errors import BrokenBundle, BrokenRecord
-from suite.record import Record
+from suite.record import Record, encode
 from suite.store import COLUMNS, Store
 from suite.submission import source, surroundings, together, unpack
 from suite.submission.checks import ASKS, Finding, Surroundings, record_findings
@@ -101,6 +101,8 @@ class Verifier:
             except BrokenRecord as error:
                 found.append(Finding("schema", shown(path.name, 160), shown(error.reason)))
                 continue
+            if keys is not None and path.read_bytes() != encode(record):  # a key twice, say, of which other readers take the other
+                found.append(Finding("schema", record.name, "it is not written as squeezemark writes it"))
             columns = _columns(store, record, found)
             unpacked += sum(array.nbytes for array in (columns or {}).values())
             found += record_findings(record, columns, around)
