@@ -21,6 +21,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+def _visible(text: str) -> str:
+    """A reason may quote what a stranger wrote; nothing in it commands a terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
 class SqueezemarkError(Exception):
     """The root of the tree."""
 
@@ -71,8 +76,8 @@ class BrokenRecord(StoreError):
     """A file in the results folder is not a readable record."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"{path} is not a readable record ({reason}); delete it and run again to measure it anew.")
+        self.path, self.reason = path, _visible(reason)
+        super().__init__(f"{path} is not a readable record ({self.reason}); delete it and run again to measure it anew.")
 
 
 class BrokenGrant(StoreError):
@@ -87,8 +92,8 @@ class BrokenBundle(SqueezemarkError):
     """A submission that cannot be opened. `check` is the name of what it did not stand: archive, names, manifest, files or limits."""
 
     def __init__(self, path: Path, reason: str, check: str = "archive") -> None:
-        self.path, self.reason, self.check = path, reason, check
-        super().__init__(f"{path} cannot be used as a bundle ({reason}); ask its author for one that `squeezemark submit` wrote.")
+        self.path, self.reason, self.check = path, _visible(reason), check
+        super().__init__(f"{path} cannot be used as a bundle ({self.reason}); ask its author for one that `squeezemark submit` wrote.")
 
 
 class CellFailed(SqueezemarkError):

@@ -51,6 +51,9 @@ def test_errors_carry_their_subject():
     bundle = BrokenBundle(Path("mine.zip"), "its member 'a' is encrypted", "archive")
     assert (bundle.path, bundle.reason, bundle.check) == (Path("mine.zip"), "its member 'a' is encrypted", "archive")
     assert str(bundle).startswith("mine.zip cannot be used as a bundle (its member 'a' is encrypted); ask its author")
+    hidden = BrokenRecord(Path("a"), "unknown field `\x1b[2J\u202e\n`")
+    assert hidden.reason == "unknown field `\ufffd[2J\ufffd\ufffd`"
+    assert str(hidden).isprintable()
     failed = CellFailed("timeout", "it took more than 600 s")
     assert (failed.status, failed.reason, str(failed)) == ("timeout", "it took more than 600 s", "timeout: it took more than 600 s")
 
