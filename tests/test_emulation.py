@@ -11,7 +11,7 @@ from suite import environments, registry
 from suite.store import Store
 
 REGISTRY = registry.discover()
-EMULATED = [name for name, card in REGISTRY.targets.items() if card.environment]
+EMULATED = [name for name, card in REGISTRY.targets.items() if card.environment in ("arm-emulated", "x86-emulated")]
 REFERENCE = "x86_cpu_ort"
 METHODS = "baseline_fp32,dynamic_int8/per_channel,int4_rtn/block_32"
 

@@ -40,6 +40,7 @@ FORMATS: Mapping[str, Format] = {
     ONNX: Format("ONNX graphs", ".onnx", "onnx_graph", whole_files=True),
     "torch_export": Format("programs of torch.export", ".pt2", "torch_program"),
     "litert": Format("LiteRT models", ".tflite", "litert_model", environment="litert", whole_files=True),
+    "executorch": Format("ExecuTorch programs", ".pte", "executorch_program", environment="executorch"),
 }
 
 
