@@ -80,7 +80,7 @@ def test_one_that_was_made_of_other_versions_is_not_used(home, monkeypatch):
 def test_a_name_that_is_not_known_and_one_that_is_not_there(home):
     with pytest.raises(
         UsageError,
-        match=r"There is no environment 'moon'\. There are: arm-emulated, arm-litert-emulated, x86-emulated, litert, executorch\.",
+        match=r"There is no environment 'moon'\. There are: arm-emulated, x86-emulated, litert, executorch, arm-litert-emulated\.",
     ):
         environments.create("moon", print)
     with pytest.raises(UsageError, match="There is no environment arm-emulated in"):

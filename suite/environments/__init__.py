@@ -47,13 +47,6 @@ KINDS: Mapping[str, Kind] = {
         emulated.arm_interpreter,
         emulated.arm_counter,
     ),
-    "arm-litert-emulated": Kind(
-        "The same with LiteRT, which runs what the environment litert makes.",
-        lambda: None,
-        emulated.build_arm_litert,
-        emulated.arm_interpreter,
-        emulated.arm_counter,
-    ),
     "x86-emulated": Kind(
         "QEMU, which runs this machine's own Python as an x86 processor of another kind would.",
         emulated.installed,
@@ -74,6 +67,13 @@ KINDS: Mapping[str, Kind] = {
         executorch.build,
         executorch.interpreter,
         executorch.counter,
+    ),
+    "arm-litert-emulated": Kind(
+        "The ARM system of arm-emulated with LiteRT besides, which runs what the environment litert makes.",
+        lambda: None,
+        emulated.build_arm_litert,
+        emulated.arm_interpreter,
+        emulated.arm_counter,
     ),
 }
 NAMES = tuple(KINDS)
