@@ -7,10 +7,12 @@ RESULTS ?= results
 SITE ?= build/site
 TIER ?= quick
 
-.PHONY: help leaderboard site test test-emulated check bench clean
+MAKE_ENVIRONMENT = $(BIN)/squeezemark env list | grep -q "^$(1) *its environment is not there" && $(BIN)/squeezemark env create $(1) || true
+
+.PHONY: help leaderboard site test test-emulated test-arm test-x86-emulated check bench clean
 
 help:  ## what there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 leaderboard: $(VENV)/run.done  ## measure on this machine what is not recorded yet, and build the site
 	@status=0; $(BIN)/squeezemark run --tier $(TIER) --results $(RESULTS) || status=$$?; \
@@ -25,9 +27,15 @@ test: $(VENV)/test.done  ## lint, types and every test
 	@scripts/check
 	@scripts/test
 
-test-emulated: $(VENV)/test.done  ## emulated processors: makes their environments (apt-get, no root), then one model on each
-	@for name in x86-emulated arm-emulated; do $(BIN)/squeezemark env list | grep -q "^$$name *its environment is not there" && $(BIN)/squeezemark env create $$name || true; done
-	@SQUEEZEMARK_EMULATED=1 scripts/test tests/test_emulation.py
+test-emulated: test-arm test-x86-emulated  ## every emulated processor: makes their environments (apt-get, no root), then one model on each
+
+test-arm: $(VENV)/test.done  ## emulated ARM: makes an ARM system in a folder (apt-get, no root), then one model on each ARM processor
+	@$(call MAKE_ENVIRONMENT,arm-emulated)
+	@SQUEEZEMARK_EMULATED=1 scripts/test tests/test_emulation.py -k arm_
+
+test-x86-emulated: $(VENV)/test.done  ## emulated x86: the same on an x86 processor without VNNI
+	@$(call MAKE_ENVIRONMENT,x86-emulated)
+	@SQUEEZEMARK_EMULATED=1 scripts/test tests/test_emulation.py -k x86_
 
 check: $(VENV)/test.done  ## lint and types alone
 	@scripts/check

@@ -92,9 +92,9 @@ def plan(config: Config, registry: Registry, host: str, libraries: Mapping[str, 
 
 
 def _has_row(method: MethodCard, target: TargetCard, config: Config) -> bool:
-    """A method that makes files of some formats alone has no row where none of them runs, unless somebody asks for it and is told why."""
+    """A method for some formats or runtimes alone has no row where none of them is, unless somebody asks for it and is told why."""
     asked = any(name.partition("/")[0] == method.name for name in config.methods)
-    return asked or not method.formats or any(formats.makes(method, name) for name in target.formats)
+    return asked or not (method.formats or method.runtimes) or formats.fits(method, target)
 
 
 def _default_targets(registry: Registry) -> tuple[str, ...]:

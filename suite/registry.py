@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from suite import environments, own_methods, plugins, recipes
+from suite import environments, formats, own_methods, plugins, recipes
 from suite.cards import CHECKS, PLAIN_NAME
 from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
@@ -167,8 +167,10 @@ def _borrow(cards: dict[str, TargetCard], sources: dict[tuple[str, str], str], b
 
 
 def _ready(probe: Probe, card: TargetCard) -> Probe:
-    """Asks the target, and then whether the environment is there that its worker runs in."""
-    return lambda: probe() or (environments.missing(card.environment) if card.environment else None)
+    """Asks the target, and then whether the environments are there that its worker runs in and that its files are made in."""
+    made = (formats.FORMATS[name].environment for name in card.formats if name in formats.FORMATS)
+    needed = [name for name in dict.fromkeys((card.environment, *made)) if name]
+    return lambda: probe() or next((skip for name in needed if (skip := environments.missing(name))), None)
 
 
 def _recipe(file: Path, methods: Mapping[str, Any]) -> MethodCard:

@@ -11,7 +11,7 @@ from suite import environments, registry
 from suite.store import Store
 
 REGISTRY = registry.discover()
-EMULATED = [name for name, card in REGISTRY.targets.items() if card.environment]
+EMULATED = [name for name, card in REGISTRY.targets.items() if card.environment in ("arm-emulated", "x86-emulated")]
 REFERENCE = "x86_cpu_ort"
 METHODS = "baseline_fp32,dynamic_int8/per_channel,int4_rtn/block_32"
 
@@ -22,9 +22,9 @@ def reference(work, tmp_path_factory):
     return _measured(REFERENCE, work, tmp_path_factory.mktemp("reference"))
 
 
-def _measured(target, work, results):
+def _measured(target, work, results, methods=METHODS):
     command = [sys.executable, "-m", "suite", "run", "--models", "tiny_matcher", "--plugins", str(PLUGINS), "--targets", target]
-    command += ["--methods", METHODS, "--results", str(results), "--work", str(work)]
+    command += ["--methods", methods, "--results", str(results), "--work", str(work)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=580, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stdout + done.stderr
     store = Store(results)
@@ -62,3 +62,18 @@ def test_an_emulated_processor_answers_with_its_own_kernels(name, reference, wor
         check_instructions(record, REGISTRY.targets[name].device == "ARM CPU")
         agreement = (columns["recall_at_1"] == hits["recall_at_1"][: record.accuracy.items]).mean()
         assert agreement > (0.99 if method.startswith("baseline") else 0.9)
+
+
+def test_arm_litert_answers_nearly_as_it_does_here(work, tmp_path):
+    """Not part of `make test-arm`: its models are made in the environment litert."""
+    if skip := REGISTRY.probes["arm_neoverse_n1_litert_emulated"]():
+        pytest.skip(skip.reason)
+    methods = "baseline_fp32,litert_dynamic_int8"
+    here = _measured("x86_cpu_litert", work, tmp_path / "here", methods)
+    there = _measured("arm_neoverse_n1_litert_emulated", work, tmp_path / "there", methods)
+    assert set(there) == {"baseline_fp32/fp32", "litert_dynamic_int8/per_channel"}
+    for method, (record, columns) in there.items():
+        known, hits = here[method]
+        assert record.latency is None, "a clock says nothing under an emulator"
+        assert record.provenance.artifact_sha256 == known.provenance.artifact_sha256, "the very same files"
+        assert (columns["recall_at_1"] == hits["recall_at_1"][: record.accuracy.items]).mean() > 0.9

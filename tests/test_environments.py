@@ -78,7 +78,10 @@ def test_one_that_was_made_of_other_versions_is_not_used(home, monkeypatch):
 
 
 def test_a_name_that_is_not_known_and_one_that_is_not_there(home):
-    with pytest.raises(UsageError, match=r"There is no environment 'moon'\. There are: arm-emulated, x86-emulated, litert\."):
+    with pytest.raises(
+        UsageError,
+        match=r"There is no environment 'moon'\. There are: arm-emulated, x86-emulated, litert, executorch, arm-litert-emulated\.",
+    ):
         environments.create("moon", print)
     with pytest.raises(UsageError, match="There is no environment arm-emulated in"):
         environments.remove("arm-emulated")
@@ -213,7 +216,8 @@ def test_doctor_and_env_list_say_what_is_missing(home, squeezemark):
     assert emulating
     for card in emulating:
         reason = rows[card.name]["reason"]
-        assert reason is None or "squeezemark env create" in reason or "not x86-64" in reason
+        missing = ("squeezemark env create", "not x86-64", "not aarch64", "edgetpu")
+        assert reason is None or any(words in reason for words in missing), reason
     listed = {row["name"]: row for row in json.loads(squeezemark("env", "list", "--json").stdout)}
     assert set(listed) == set(environments.NAMES)
     assert listed["arm-emulated"]["reason"] == "its environment is not there: squeezemark env create arm-emulated"

@@ -36,7 +36,7 @@ def test_its_methods_have_rows_there_alone():
 def records(work, tmp_path_factory):
     """Of the tiny models: uncompressed, pruned and quantized, and one whose lengths differ from call to call."""
     results = tmp_path_factory.mktemp("litert")
-    methods = "baseline_fp32,random_pruning/units_75,litert_dynamic_int8,dynamic_int8/per_tensor"
+    methods = "baseline_fp32,random_pruning/units_75,litert_dynamic_int8,litert_full_int8,dynamic_int8/per_tensor"
     command = [sys.executable, "-m", "suite", "run", "--plugins", PLUGINS, "--models", "tiny_matcher,tiny_writer", "--targets", TARGET]
     command += ["--methods", methods, "--work", work, "--results", results]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
@@ -63,6 +63,17 @@ def test_int8_is_found_in_the_file(records):
     assert not any("int8" in part.parameters_by_type for part in whole.artifact.parts.values())
     assert int8.artifact.total("bytes") < whole.artifact.total("bytes")
     assert abs(int8.accuracy.metrics[int8.accuracy.metric].value - whole.accuracy.metrics[whole.accuracy.metric].value) < 0.05
+
+
+@there
+def test_full_int8_leaves_no_arithmetic_in_floating_point(records):
+    full = records["tiny_matcher", "litert_full_int8"]
+    assert full.status == "ok", full.reason
+    assert all(claim.holds for claim in full.artifact.claims)
+    for part in full.artifact.parts.values():
+        assert {"QUANTIZE", "DEQUANTIZE", "FULLY_CONNECTED"} <= set(part.operators)
+        assert "float32" not in part.parameters_by_type, part.parameters_by_type
+    assert full.cost.items == 64, "the ranges are those of calibration items"
 
 
 @there

@@ -88,7 +88,8 @@ class MethodCard:
     """A compression method. `modalities` are those it is applied to by default (none named: all).
 
     formats: of a method that works on modules (the stages `module` and `runtime`), those that its result can be written in (none named:
-    all). Without one of them a target has no row of it.
+    all). runtimes: of a method of the stage `runtime`, those whose targets it is for (none named: all). Without one of them a target has
+    no row of it.
     """
 
     name: str
@@ -104,6 +105,7 @@ class MethodCard:
     licence: str = "Apache-2.0"
     dependencies: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
 
     def variant(self, name: str) -> Variant:
         """The variant of that name; KeyError if there is none."""

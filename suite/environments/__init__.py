@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from suite.contracts import Skip, TargetCard
-from suite.environments import emulated, litert
+from suite.environments import emulated, executorch, litert
 from suite.errors import NotWritable, UsageError
 from suite.executors.local import HERE, Interpreter
 
@@ -60,6 +60,20 @@ KINDS: Mapping[str, Kind] = {
         litert.build,
         litert.interpreter,
         litert.counter,
+    ),
+    "executorch": Kind(
+        "ExecuTorch with the XNNPACK kernels and what lowers torch modules to it, whose pins are many.",
+        lambda: None,
+        executorch.build,
+        executorch.interpreter,
+        executorch.counter,
+    ),
+    "arm-litert-emulated": Kind(
+        "The ARM system of arm-emulated with LiteRT besides, which runs what the environment litert makes.",
+        lambda: None,
+        emulated.build_arm_litert,
+        emulated.arm_interpreter,
+        emulated.arm_counter,
     ),
 }
 NAMES = tuple(KINDS)

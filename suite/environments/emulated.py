@@ -23,6 +23,7 @@ Say = Callable[[str], None]
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("numpy", "onnxruntime")
 """What the worker needs, in the very versions that this Python has: other versions have other kernels."""
+LITERT = "ai-edge-litert"
 PACKAGES = ("libstdc++6", "libgomp1", "zlib1g", "libffi8", "libbz2-1.0", "liblzma5", "libexpat1", "libssl3", "libsqlite3-0")
 """What Python's standard library and the wheels are linked to."""
 CPU_INFO = """processor\t: 0
@@ -90,6 +91,25 @@ def build_arm(folder: Path, say: Say) -> dict[str, str]:
     ran = debian.run(command, "the ARM system does not run here").split()
     counter.build(folder, "aarch64", lambda counting: _arm(folder, counting, "neoverse-n1"), say)
     return {"qemu": _version(emulator), "python": ran[-1], **wanted}
+
+
+def build_arm_litert(folder: Path, say: Say) -> dict[str, str]:
+    """The same, and LiteRT in the version that its models are made with. Raises UsageError."""
+    told = build_arm(folder, say)
+    name, version = LITERT, _locked(LITERT)
+    say(f"fetching {name} {version} for ARM")
+    python = next((folder / "sysroot/usr/bin").glob("python3.*")).name
+    _wheels({name: version}, python.removeprefix("python"), folder / "site")
+    say("trying it")
+    command = [*_arm(folder, [str(qemu(folder, "aarch64"))], "neoverse-n1"), "-c", "import ai_edge_litert.interpreter"]
+    debian.run(command, "LiteRT does not run on the ARM system")
+    return told | {name: version}
+
+
+def _locked(name: str) -> str:
+    """The version of a library in the lock of the environment `litert`."""
+    lines = Path(__file__).with_name("litert.txt").read_text().splitlines()
+    return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))
 
 
 def arm_interpreter(folder: Path, settings: Mapping[str, object]) -> Interpreter:

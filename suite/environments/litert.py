@@ -6,7 +6,7 @@ Compressing for LiteRT runs there too, so it has what reference models and metho
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from suite.contracts import Skip
@@ -26,16 +26,25 @@ _VERSIONS = "import json, sys; from importlib.metadata import version; print(jso
 
 def build(folder: Path, say: Say) -> dict[str, str]:
     """Makes the virtual environment; the versions of what decides a result. Raises UsageError."""
+    trial = "import litert_torch, ai_edge_litert.interpreter, ai_edge_quantizer"
+    return made(folder, say, "LiteRT", LOCK, WANTED, WANTED[:4], trial)
+
+
+def made(folder: Path, say: Say, title: str, lock: Path, wanted: Sequence[str], shown: Sequence[str], trial: str) -> dict[str, str]:
+    """A virtual environment of locked versions, and of this Python's own numpy and ONNX Runtime; the versions of those and of `shown`.
+
+    title: the runtime that it is for. trial: a line of Python that must run in it. Raises UsageError.
+    """
     shared = emulated.pins()
     say("making a virtual environment")
     debian.run([sys.executable, "-m", "venv", str(folder / "venv")], "a virtual environment cannot be made")
-    say("installing LiteRT, its converter and torch (about 2 GB)")
+    say(f"installing {title}, its converter and torch (about 2 GB)")
     python, pins = str(folder / "venv/bin/python"), [f"{name}=={version}" for name, version in shared.items()]
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"--constraint={LOCK}", *pins, *WANTED]
-    debian.run(command, "pip could not install LiteRT")
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"--constraint={lock}", *pins, *wanted]
+    debian.run(command, f"pip could not install {title}")
     say("trying it")
-    debian.run([python, "-c", "import litert_torch, ai_edge_litert.interpreter, ai_edge_quantizer"], "LiteRT does not run here")
-    told: dict[str, str] = json.loads(debian.run([python, "-c", _VERSIONS, *shared, *WANTED[:4]], "its versions cannot be read"))
+    debian.run([python, "-c", trial], f"{title} does not run here")
+    told: dict[str, str] = json.loads(debian.run([python, "-c", _VERSIONS, *shared, *shown], "its versions cannot be read"))
     return told
 
 

@@ -37,9 +37,10 @@ class Format:
 
 
 FORMATS: Mapping[str, Format] = {
-    ONNX: Format("ONNX graphs", ".onnx", "onnx_graph"),
+    ONNX: Format("ONNX graphs", ".onnx", "onnx_graph", whole_files=True),
     "torch_export": Format("programs of torch.export", ".pt2", "torch_program"),
     "litert": Format("LiteRT models", ".tflite", "litert_model", environment="litert", whole_files=True),
+    "executorch": Format("ExecuTorch programs", ".pte", "executorch_program", environment="executorch"),
 }
 
 
@@ -92,8 +93,16 @@ def makes(card: MethodCard, name: str) -> bool:
     return name == ONNX if card.stage == "graph" else not card.formats or name in card.formats
 
 
+def fits(card: MethodCard, target: TargetCard) -> bool:
+    """Whether what a method makes is for a target: it runs one of the formats, and is of one of the runtimes if the card names any."""
+    return (not card.runtimes or target.runtime in card.runtimes) and any(makes(card, name) for name in target.formats)
+
+
 def choose(target: TargetCard, methods: Sequence[MethodCard]) -> str | Skip:
     """The first of a target's formats in which all the methods of a recipe can be had, or why there is none."""
+    stranger = next((card for card in methods if card.runtimes and target.runtime not in card.runtimes), None)
+    if stranger is not None:
+        return Skip(f"{stranger.name} is made for {' or '.join(stranger.runtimes)}, and {target.name} runs {target.runtime}")
     found = next((name for name in target.formats if all(makes(card, name) for card in methods)), None)
     if found is not None:
         return found
