@@ -1,0 +1,164 @@
+"""A bundle is run again, in a sandbox, on a test set that nobody could know: the honest is granted, what is learnt by heart is not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from cheats import Lair
+from conftest import PLUGINS
+
+from suite.provenance import REPRODUCED, REPRODUCTIONS, SELF, read
+from suite.store import Store
+from suite.errors import UsageError
+from suite.submission import sandbox
+from suite.submission.reproduce import Reproduction, Result
+from suite.submission.unpack import opened
+from suite.workspace import openly
+
+pytestmark = pytest.mark.skipif(sandbox.missing() is not None, reason=f"no sandbox here: {sandbox.missing()}")
+
+
+@pytest.fixture(scope="module")
+def lair(tmp_path_factory, work):
+    found = Lair(tmp_path_factory.mktemp("two"), work)
+    found.target("untimed")
+    found.two_faced()
+    (found.folder / "trusted").mkdir()
+    shutil.copytree(found.plugins / "targets", found.folder / "trusted" / "targets")
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(lair):
+    """The command, with the session's working folder."""
+    import os
+    import subprocess
+    import sys
+
+    from conftest import ROOT
+
+    def call(*arguments):
+        command = [sys.executable, "-m", "suite", *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=lair.folder, capture_output=True, text=True, timeout=280, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+        )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def bundle(lair, run):
+    plugins = ("--plugins", PLUGINS, "--plugins", lair.plugins)
+    done = run(
+        "run", *plugins, "--models", "tiny_matcher", "--methods", "baseline_fp32,two_faced", "--targets", "untimed",
+        "--results", lair.results, "--work", lair.work,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run("submit", "two_faced", *plugins, "--results", lair.results, "--out", lair.folder, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)["bundle"]
+
+
+@pytest.fixture(scope="module")
+def reproduced(lair, run, bundle):
+    """What the command said, as JSON, and its exit code."""
+    done = run(
+        "reproduce", bundle, "--plugins", PLUGINS, "--plugins", lair.folder / "trusted", "--results", lair.folder / "board",
+        "--work", lair.work, "--by", "Ada", "--accept", "--json",
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done
+
+
+def _of(found, variant):
+    return next(row for row in found["records"] if f"--{variant}--" in row["record"])
+
+
+def test_a_test_set_learnt_by_heart_is_of_no_use_on_another(lair, bundle, reproduced):
+    told = {record.cell.variant: record for record in Store(lair.results).records()}
+    assert told["by_heart"].accuracy.metrics["recall_at_1"].value == 1.0, "the attack works on the published test set"
+    row = _of(reproduced[0], "by_heart")
+    assert row["outcome"] == "differs"
+    assert {check["name"]: check["agrees"] for check in row["checks"]} == {
+        "test set": True, "accuracy": False, "size": True, "artifact": True, "speed-up": None,
+    }  # fmt: skip
+
+
+def test_the_exit_code_says_that_something_differs(reproduced):
+    assert reproduced[1].returncode == 1
+
+
+@pytest.mark.parametrize("variant", ["honest", "fp32"])
+def test_what_is_honest_is_reproduced(variant, reproduced):
+    row = _of(reproduced[0], variant)
+    assert row["outcome"] == "reproduced", row
+    assert {check["name"]: check["agrees"] for check in row["checks"]}["artifact"] is True
+
+
+def test_the_grant_names_who_and_what_bears_it_out(lair, reproduced):
+    board = Store(lair.folder / "board")
+    known = read(board)
+    tiers = {record.cell.variant: known.tier(record) for record in board.records()}
+    assert tiers == {"fp32": REPRODUCED, "honest": REPRODUCED}, "what differs is not accepted"
+    (grant,) = {grant.at: grant for grant in known.grants.values()}.values()
+    assert grant.by == "Ada"
+    fresh = {record.key: record for record in Store(board.folder / REPRODUCTIONS).records()}
+    keys = {key for granted in grant.records for key in granted.reproduced_by}
+    assert keys < fresh.keys()
+    assert {record.cell.test_seed for record in fresh.values()}.isdisjoint({0}), "a hidden seed"
+    assert len({record.cell.test_seed for record in fresh.values()}) == 1
+
+
+def test_a_reproduction_leaves_nothing_in_the_working_folder(lair, reproduced):
+    assert not list(lair.work.glob("reproduce-*")), "the next one has a seed of its own"
+
+
+def test_without_a_sandbox_nothing_is_granted_and_the_hidden_seed_survives_a_stop(lair, bundle, tmp_path):
+    found = list(Store(lair.results).records())
+    with opened(Path(bundle)) as known:
+        run = Reproduction(known, Store(tmp_path / "board"), tmp_path / "work", openly, None)
+        assert run.grant([Result(found[0], "reproduced", again=found[1])], "Ada") is None
+        seed = run.seed(None)
+        assert seed == run.seed(None) != 0, "the same command goes on where it was stopped"
+        assert run.seed(7) == 7
+        run.forget()
+    assert not (tmp_path / "board").exists()
+
+
+def test_a_bundle_cannot_bring_another_method_under_the_name_of_ours(bundle, tmp_path):
+    with opened(Path(bundle)) as known:
+        (known.methods / "two_faced").rename(known.methods / "dynamic_int8")
+        with pytest.raises(UsageError, match="'dynamic_int8' is not the one of that name here"):
+            Reproduction(known, Store(tmp_path / "board"), tmp_path / "work", openly, None)
+
+
+def test_a_model_that_is_not_ours_is_not_run(lair, run, bundle):
+    done = run("reproduce", bundle, "--results", lair.folder / "none", "--work", lair.work)
+    assert done.returncode == 1
+    assert "the model 'tiny_matcher' is not one of the suite's own" in done.stdout
+    assert read(Store(lair.folder / "none")).grants == {}
+
+
+def test_without_bubblewrap_it_refuses_and_says_what_to_do(lair, run, bundle, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = run("reproduce", bundle, "--results", lair.folder / "none", "--work", lair.work)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "apt-get install bubblewrap" in done.stderr
+    assert "--no-sandbox" in done.stderr
+
+
+def test_a_broken_bundle_is_not_run(run, lair, tmp_path):
+    (tmp_path / "x.squeezemark.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    done = run("reproduce", tmp_path / "x.squeezemark.zip", "--results", lair.folder / "none", "--work", lair.work)
+    assert done.returncode == 1
+    assert "cannot be used as a bundle" in done.stderr
+
+
+def test_vouch_says_what_is_ones_own(lair, run, bundle):
+    done = run("vouch", "--results", lair.results, "--by", "us")
+    assert done.returncode == 0, done.stderr
+    known = read(Store(lair.results))
+    assert SELF not in {known.tier(record) for record in Store(lair.results).records()}
+    assert run("vouch", "--results", lair.results).stdout == "Every record has a tier already.\n"
