@@ -8,9 +8,9 @@ import pytest
 from cheats import Lair
 from conftest import PLUGINS
 
+from suite.errors import UsageError
 from suite.provenance import REPRODUCED, REPRODUCTIONS, SELF, read
 from suite.store import Store
-from suite.errors import UsageError
 from suite.submission import sandbox
 from suite.submission.reproduce import Reproduction, Result
 from suite.submission.unpack import opened
