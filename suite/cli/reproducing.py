@@ -1,4 +1,4 @@
-"""Commands about who measured what: reproduce, vouch."""
+"""Commands about what others hand in and who measured what: reproduce, vouch, unpack."""
 
 import json
 import os
@@ -163,4 +163,25 @@ def vouch(results: Path, by: str | None, how: str) -> None:
     click.echo(f"{len(new)} records: {path}")
 
 
-COMMANDS = (reproduce, vouch)
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet.")
+def unpack(bundle: Path, out: Path) -> None:
+    """Write out what BUNDLE holds, to be read: records/, the source of its methods as methods/, its recipes. Runs nothing of it.
+
+    OUT is then a folder of plug-ins: --plugins OUT lets other commands run the methods, as you and without a sandbox.
+    """
+    import shutil
+
+    from suite.submission.unpack import opened
+
+    if out.exists():
+        raise UsageError(f"{out} is there already; name a folder that is not.")
+    with opened(bundle) as known:
+        shutil.copytree(known.folder, out)
+        if (out / "method").is_dir():
+            (out / "method").rename(out / "methods")
+    click.echo(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+
+
+COMMANDS = (reproduce, vouch, unpack)
