@@ -45,9 +45,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One run. Empty tuples mean everything that is registered; a method may be narrowed to `method/variant`.
 
-    model_files, recipe_files: models and recipes in one file each, as `--model` and `--recipe` give them. one_component: compress one
-    component at a time, and do not time it. host, host_python, ssh_options: another machine that measures, as ssh knows it, the Python
-    there, and more options of ssh. scenarios: what is measured beside one request after another on one thread; "none" for nothing.
+    method_paths: folders that hold methods, or that are one. model_files, recipe_files: models and recipes in one file each, as `--model`
+    and `--recipe` give them. one_component: compress one component at a time, and do not time it. host, host_python, ssh_options: another
+    machine that measures, as ssh knows it, the Python there, and more options of ssh. scenarios: what is measured beside one request after
+    another on one thread; "none" for nothing.
     """
 
     models: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     results: str = "results"
     work: str = ".squeezemark"
     plugins: tuple[str, ...] = ()
+    method_paths: tuple[str, ...] = ()
     model_files: tuple[str, ...] = ()
     recipe_files: tuple[str, ...] = ()
     host: str = ""

@@ -1,4 +1,4 @@
-"""Imports plug-ins, here and in every process of a run: folders of them, and models in one file. Standard library only."""
+"""Imports plug-ins, here and in every process of a run: folders of them, single folders, and models in one file. Standard library only."""
 
 import importlib
 import sys
@@ -11,11 +11,12 @@ from types import ModuleType
 from typing import Literal, NoReturn
 
 PACKAGES = {"model": "suite.models", "method": "methods", "target": "targets"}
+INIT = "__init__.py"
 
 Part = Literal["card", "network", "task", "data", "train"]
 
 Paths = Mapping[str, Sequence[str]]
-"""Package -> what a run adds to it: folders that hold plug-ins, and files `<name>.py` that each are one."""
+"""Package -> what a run adds to it: folders that hold plug-ins, and files `<name>.py` and `<name>/__init__.py` that each are one."""
 
 
 class _Source(SourceFileLoader):
@@ -34,7 +35,9 @@ class _Files(MetaPathFinder):
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if name not in self.paths:
             return None
-        return spec_from_file_location(name, self.paths[name], loader=_Source(name, self.paths[name]))
+        file = Path(self.paths[name])
+        inside = [str(file.parent)] if file.name == INIT else None
+        return spec_from_file_location(name, file, loader=_Source(name, str(file)), submodule_search_locations=inside)
 
 
 _files = _Files()
@@ -48,13 +51,18 @@ def add(paths: Paths) -> None:
         known = importlib.import_module(package).__path__
         for place in places:
             if place.endswith(".py"):
-                _files.paths[f"{package}.{Path(place).stem}"] = place
+                _files.paths[f"{package}.{called(Path(place))}"] = place
             elif place not in known:
                 known.append(place)
 
 
+def called(file: Path) -> str:
+    """The name of the plug-in that a file is; of a folder's `__init__.py`, that of the folder."""
+    return file.parent.name if file.name == INIT else file.stem
+
+
 def single_files(package: str) -> dict[str, Path]:
-    """Name -> file of each plug-in of a package that `add` was given as a file."""
+    """Name -> file of each plug-in of a package that `add` was given as a file; of a folder, its `__init__.py`."""
     return {name.rpartition(".")[2]: Path(path) for name, path in _files.paths.items() if name.rpartition(".")[0] == package}
 
 

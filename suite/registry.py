@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from suite import environments, plugins, recipes
+from suite import environments, own_methods, plugins, recipes
 from suite.cards import CHECKS, PLAIN_NAME
 from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
@@ -63,8 +63,9 @@ class Registry:
         return cards[name]
 
 
-def extend(folders: Iterable[Path], models: Iterable[Path] = ()) -> dict[str, list[str]]:
-    """Lets plug-ins under `<folder>/models`, `<folder>/methods` and `<folder>/targets` be imported, and models in one file.
+def extend(folders: Iterable[Path], models: Iterable[Path] = (), methods: Iterable[Path] = ()) -> dict[str, list[str]]:
+    """Lets plug-ins under `<folder>/models`, `<folder>/methods` and `<folder>/targets` be imported, models in one file, and methods: those
+    in or of the folders `methods`, and those that are installed.
 
     Returns what was added to each package, for the processes of the run (`paths` in a job). Raises ConfigError.
     """
@@ -84,6 +85,10 @@ def extend(folders: Iterable[Path], models: Iterable[Path] = ()) -> dict[str, li
     if files:
         paths.setdefault(PACKAGES["model"], []).extend(map(str, files.values()))
     plugins.add(paths)
+    own = own_methods.named(methods, own_methods.installed()[0])
+    if own:
+        paths.setdefault(PACKAGES["method"], []).extend(own.values())
+        plugins.add(paths)
     return paths
 
 
@@ -113,7 +118,7 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
     """Reads every card, and the recipes of every folder of methods and of `recipe_files`."""
     cards: dict[str, dict[str, Card]] = {kind: {} for kind in PACKAGES}
     modules: dict[tuple[str, str], ModuleType] = {}
-    sources, broken = {}, []
+    sources, broken = {}, list(own_methods.installed()[1])
     for kind, name, folder in sorted(_folders()):
         try:
             if (kind, name) in sources:
@@ -192,7 +197,7 @@ def _folders() -> Iterable[tuple[str, str, Path]]:
                 if module.ispkg:
                     yield kind, module.name, Path(place) / module.name
         for name, file in plugins.single_files(package).items():
-            yield kind, name, file
+            yield kind, name, file.parent if file.name == plugins.INIT else file
 
 
 def _import(kind: str, name: str) -> ModuleType:

@@ -116,7 +116,7 @@ def _models(records: tuple[Record, ...], one: Name, other: Name, columns: Column
         mine, theirs = ({key: record for key, record in boards.items() if key[0] == model} for boards in of)
         shared = sorted(mine.keys() & theirs.keys())
         for key in shared:
-            yield _side_by_side(one, other, mine[key], theirs[key], columns, ranks(key[1]))
+            yield side_by_side(one, other, mine[key], theirs[key], columns, ranks(key[1]))
         if not shared:
             yield Versus(one, other, model, None, (), _apart(one, other, list(mine), list(theirs)))
 
@@ -131,7 +131,8 @@ def _apart(one: Name, other: Name, mine: list[tuple[str, str, str, int, str]], t
     return " and ".join(f"the {key} differs ({a} against {b})" for key, a, b in min(differing, key=len))
 
 
-def _side_by_side(one: Name, other: Name, mine: Record, theirs: Record, columns: Columns, ranked: bool) -> Versus:
+def side_by_side(one: Name, other: Name, mine: Record, theirs: Record, columns: Columns, ranked: bool) -> Versus:
+    """Two records of one board, metric by metric; the accuracy of the headline comes first. ranked: may times of the target be compared?"""
     for name, record in ((one, mine), (other, theirs)):
         if record.status != "ok":
             words = f"{'/'.join(name)} came to nothing ({record.status.replace('_', ' ')}: {record.reason})"

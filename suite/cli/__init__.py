@@ -5,7 +5,7 @@ import sys
 import click
 
 from suite import __version__
-from suite.cli import advising, delivering, inspecting, measuring, modelling, publishing, reproducing, submitting, surrounding
+from suite.cli import advising, authoring, delivering, inspecting, measuring, modelling, publishing, reproducing, submitting, surrounding
 from suite.errors import SqueezemarkError, UsageError
 
 
@@ -42,9 +42,11 @@ def cli() -> None:
     squeezemark recommend --max-loss 1 --max-size 10MB   what to use, and why
     squeezemark compare width_pruning svd_low_rank   two methods side by side
     squeezemark new-model my_model              a model of your own, in one file
+    squeezemark new-method my_method            a method of your own, which works as it stands
+    squeezemark check plugins/methods/my_method what it does wrong, in words
     """
 
 
-for module in (advising, delivering, inspecting, measuring, modelling, publishing, reproducing, submitting, surrounding):
+for module in (advising, authoring, delivering, inspecting, measuring, modelling, publishing, reproducing, submitting, surrounding):
     for command in module.COMMANDS:
         cli.add_command(command)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.options import discover, split
+from suite.cli.options import discover, method_path, split
 from suite.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ DIVISIONS = ("data-free", "calibration", "training")
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the records.")
 @click.option("--json", "as_json", is_flag=True, help="An object for each model, for scripts.")
 @click.option("--plugins", multiple=True, callback=split, help="Folders with your own methods/ or targets/.")
+@method_path
 def recommend(
     results: Path, target: str | None, models: tuple[str, ...], show: int, as_json: bool, plugins: tuple[str, ...], **asked: Any
 ) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from suite.cli.options import one_model, planned, split
+from suite.cli.options import method_path, one_model, planned, split
 from suite.contracts import BASELINE
 from suite.errors import UsageError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--results", default="results", show_default=True, help="Folder of the records.")
 @click.option("--work", default=".squeezemark", show_default=True, help="Folder for exports and test sets; may be deleted at any time.")
 @click.option("--plugins", multiple=True, callback=split, help="Folders with your own models/, methods/ or targets/.")
+@method_path
 def compress(model: str, recipe: str, out: Path, target: str | None, tier: str, results: str, work: str, plugins: tuple[str, ...]) -> None:
     """Compress MODEL by RECIPE and write what is deployed: the files, their manifest, the measured verdict and an example that runs."""
     from rich.console import Console

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from suite.cli.options import discover, plug_ins, print_rows, report_broken, split
+from suite.cli.options import discover, method_path, plug_ins, print_rows, report_broken, split
 from suite.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _take_apart(card: "ModelCard") -> None:
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of the records.")
 @click.option("--json", "as_json", is_flag=True, help="An array of objects, for scripts.")
 @click.option("--plugins", multiple=True, callback=split, help="Folders with your own methods/ or targets/.")
+@method_path
 def compare(one: str, other: str, models: tuple[str, ...], results: Path, as_json: bool, plugins: tuple[str, ...]) -> None:
     """Two methods side by side: who wins, loses or ties on each model, with intervals. Reads records, measures nothing.
 

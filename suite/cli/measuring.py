@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.options import discover, one_model, planned, prepare, print_rows, report_broken, selection, split
+from suite.cli.options import discover, method_path, one_model, planned, prepare, print_rows, report_broken, selection, split
 from suite.contracts import BASELINE
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def sensitivity(names: tuple[str, ...], **choices: Any) -> None:
 @click.option("--work", default=".squeezemark", show_default=True, help="Folder for exports and test sets; may be deleted at any time.")
 @click.option("--json", "as_json", is_flag=True, help="One object, for scripts.")
 @click.option("--plugins", multiple=True, callback=split, help="Folders with your own models/, methods/ or targets/.")
+@method_path
 def crosscheck(
     model: str | None, method: str, target: str | None, seconds: float, work: str, as_json: bool, plugins: tuple[str, ...]
 ) -> None:

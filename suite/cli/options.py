@@ -21,8 +21,33 @@ def split(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
 
 
+METHOD_PATHS = "squeezemark.method_paths"
+"""Where the context of a command keeps what --method-path named: whatever looks for plug-ins asks there."""
+
+
+def _remember(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
+    context.meta[METHOD_PATHS] = split(context, parameter, values)
+
+
+method_path = click.option(
+    "--method-path",
+    multiple=True,
+    expose_value=False,
+    callback=_remember,
+    help="A folder that holds methods, or that is one (its __init__.py and apply.py). May be given several times.",
+)
+"""Beside --plugins, on every command that has it."""
+
+
+def method_paths() -> list[Path]:
+    """The folders that --method-path named in the command that is running."""
+    context = click.get_current_context(silent=True)
+    return [Path(folder) for folder in context.meta.get(METHOD_PATHS, ())] if context else []
+
+
 PLUG_INS = (
     click.option("--plugins", multiple=True, callback=split, help="Folders with your own models/, methods/ or targets/."),
+    method_path,
     click.option(
         "--model",
         "model_files",
@@ -93,7 +118,7 @@ def discover(plugins: Iterable[str], model_files: Iterable[str] = (), recipe_fil
     from suite import registry
 
     models, recipes = [Path(file) for file in model_files], [Path(file) for file in recipe_files]
-    registry.extend(map(Path, plugins), models)
+    registry.extend(map(Path, plugins), models, method_paths())
     return registry.usable(registry.discover(recipes), models, recipes)
 
 
@@ -106,7 +131,7 @@ def prepare(choices: Mapping[str, Any]) -> "tuple[Config, Registry, dict[str, li
     changes = {name: value for name, value in choices.items() if name != "config_file" and value not in (None, ())}
     config = configs.load(choices["config_file"], changes)
     models, recipes = [Path(file) for file in config.model_files], [Path(file) for file in config.recipe_files]
-    paths = registry.extend(map(Path, config.plugins), models)
+    paths = registry.extend(map(Path, config.plugins), models, [*map(Path, config.method_paths), *method_paths()])
     found = registry.usable(registry.discover(recipes), models, recipes)
     if models and not config.models:  # whoever names a model of their own means that one
         config = structs.replace(config, models=tuple(file.stem for file in models))
@@ -133,7 +158,7 @@ def one_model(
 
     is_file = model.endswith(".py") or "/" in model or "\\" in model or Path(model).is_dir()
     files, recipes = [*map(Path, model_files), *([Path(model)] if is_file else [])], list(map(Path, recipe_files))
-    paths = registry.extend(map(Path, plugins), files)
+    paths = registry.extend(map(Path, plugins), files, method_paths())
     found, name = registry.usable(registry.discover(recipes), files, recipes), Path(model).stem if is_file else model
     if name not in found.models and Path(f"{model}.py").is_file():
         raise UsageError(f"There is no model {model!r} in the package; for the file here write {model}.py.")

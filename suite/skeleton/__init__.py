@@ -1,6 +1,6 @@
-"""A new model in one file and a new target in a folder, from the templates `my_model.py` and `my_target` beside this module.
+"""A new model in one file, a new target and a new method in a folder each, from the templates beside this module.
 
-Both run as they stand.
+`my_model.py`, `my_target`, and `my_method`, which has a template for each stage: all of them run as they stand.
 """
 
 import re
@@ -15,6 +15,8 @@ from suite.errors import ConfigError, PlugInError
 TEMPLATE = Path(__file__).with_name("my_model.py")
 EXAMPLE = TEMPLATE.stem
 TARGET = Path(__file__).with_name("my_target")
+METHOD = Path(__file__).with_name("my_method")
+STAGES = ("graph", "module", "runtime")
 
 
 def write_model(name: str, folder: Path, advance: Advance) -> tuple[Path, Path]:
@@ -54,13 +56,34 @@ def write_target(name: str, folder: Path) -> Path:
         raise ConfigError(f"{place} exists already and is not written over; choose another name or another folder with --out.")
     if name in registry.discover().targets:
         raise ConfigError(f"There is a target {name!r} already; choose another name.")
+    return _write(TARGET, TARGET.name, name, place)
+
+
+def write_method(name: str, folder: Path, stage: str) -> Path:
+    """Writes `methods/<name>/` into a folder of plug-ins, whole or not at all; where it is. stage: a name of `STAGES`.
+
+    Raises ConfigError for a name that cannot be used or is taken.
+    """
+    _check_name("method", name)
+    place = folder / "methods" / name
+    if place.exists():
+        raise ConfigError(f"{place} exists already and is not written over; choose another name or another folder with --out.")
+    registry.extend([])
+    found = registry.discover()
+    if name in found.methods or ("method", name) in {(error.kind, error.name) for error in found.broken}:
+        raise ConfigError(f"There is a method {name!r} already; choose another name.")
+    return _write(METHOD / stage, METHOD.name, name, place)
+
+
+def _write(template: Path, old: str, name: str, place: Path) -> Path:
+    """The files of a template under `place`, with another name in their texts and in their own names."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{name}-") as room:
         made = Path(room) / name
         made.mkdir()
-        for file in sorted(TARGET.glob("*.py")):
-            text = re.sub(rf"\b{TARGET.name}\b", name, file.read_text(encoding="utf-8"))
-            (made / file.name).write_text(text, encoding="utf-8")
+        for file in sorted(template.glob("*.py")):
+            text = re.sub(rf"\b{old}\b", name, file.read_text(encoding="utf-8"))
+            (made / file.name.replace(old, name)).write_text(text, encoding="utf-8")
         made.rename(place)
     return place
 
