@@ -36,6 +36,10 @@ class Accuracy(Immutable, frozen=True):
     slices: dict[str, dict[str, Estimate]]
     seconds: float
 
+    def __post_init__(self) -> None:
+        if self.metric not in self.metrics:
+            raise ValueError(f"the headline metric {self.metric!r} is none of its metrics")
+
 
 class Streaming(Immutable, frozen=True):
     """An answer token by token. prefill: the decoder's first call, which reads the prompt; first token: everything up to it.

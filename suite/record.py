@@ -216,4 +216,7 @@ def encode(record: Record) -> bytes:
 
 def decode(data: bytes) -> Record:
     """Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return msgspec.json.decode(data, type=Record)
+    try:
+        return msgspec.json.decode(data, type=Record)
+    except OverflowError as error:  # integers have no bounds of their own, and figures are worked out from them
+        raise msgspec.ValidationError(f"a number in it is too large: {error}") from error

@@ -61,12 +61,8 @@ class Store:
     def read(self, path: Path) -> Record:
         """One record. Raises BrokenRecord."""
         try:
-            data = path.read_bytes()
-            version = msgspec.json.decode(data, type=_Versioned).schema
-            if version > SCHEMA:
-                raise BrokenRecord(path, f"its schema {version} is newer than this squeezemark's {SCHEMA}")
-            return decode(data)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return parse(path, path.read_bytes())
+        except OSError as error:
             raise BrokenRecord(path, _reason(error)) from error
 
     def columns(self, record: Record) -> dict[str, Array]:
@@ -94,6 +90,17 @@ class Store:
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("*.json") if path.is_file()) if self.folder.is_dir() else []
+
+
+def parse(path: Path, data: bytes) -> Record:
+    """The record that a file's bytes are. Raises BrokenRecord."""
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).schema
+        if version > SCHEMA:
+            raise BrokenRecord(path, f"its schema {version} is newer than this squeezemark's {SCHEMA}")
+        return decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenRecord(path, _reason(error)) from error
 
 
 class _Versioned(msgspec.Struct):

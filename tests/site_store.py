@@ -137,10 +137,11 @@ def failed(model: str, method: str, variant: str, status: str, reason: str) -> R
 
 def put(store: Store, model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> Record:
     """Writes an ok record whose every figure is derived from the columns that lie beside it."""
-    return store.put(*_made(model, plan, items, shape))
+    return store.put(*make(model, plan, items, shape))
 
 
-def _made(model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> tuple[Record, dict[str, np.ndarray]]:
+def make(model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> tuple[Record, dict[str, np.ndarray]]:
+    """The record of a plan, and the columns that all its figures are derived from."""
     rng = np.random.default_rng(int(key(model, plan.method, plan.variant)[:8], 16))
     columns = _columns(model, plan, items, shape, rng)
     command = f"squeezemark run --model {model} --method {plan.method}/{plan.variant} --target {TARGET}"
@@ -154,7 +155,9 @@ def _made(model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> tu
         artifact=_artifact(model, plan),
         accuracy=_accuracy(model, columns, items),
         latency=summarize(columns, (0.99,) * shape[0]),
-        cost=Cost(seconds=plan.seconds, peak_bytes=412_000_000, items=64 if FAMILIES[plan.method][2] == "calibration" else 0),
+        cost=Cost(
+            seconds=plan.seconds, peak_bytes=412_000_000, items=64 if FAMILIES.get(plan.method, ("", "", ""))[2] == "calibration" else 0
+        ),
         columns_sha256="to be replaced by the store",
     )
     return record, columns
@@ -162,7 +165,7 @@ def _made(model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> tu
 
 def put_alone(store: Store, model: str, plan: Plan, component: str, items: int = 400) -> Record:
     """The same method on one component: not timed."""
-    whole, columns = _made(model, plan, items, SHAPE)
+    whole, columns = make(model, plan, items, SHAPE)
     step = msgspec.structs.replace(whole.cell.recipe[0], components=(component,))
     alone = msgspec.structs.replace(whole.cell, component=component, recipe=(step,))
     record = msgspec.structs.replace(whole, key=key(model, plan.method, plan.variant, component), cell=alone, latency=None)

@@ -62,7 +62,7 @@ class Surroundings:
 
 
 def record_findings(record: Record, columns: Columns | None, around: Surroundings) -> Iterator[Finding]:
-    """All that is wrong with a record by itself. columns: None for a record that names none."""
+    """All that is wrong with a record by itself. columns: None where there are none that can be used."""
     checks: dict[str, Callable[[], Iterator[str]]] = {
         "dates": lambda: dates.problems(record, around.now),
         "sizes": lambda: sizes.problems(record),
@@ -79,7 +79,7 @@ def record_findings(record: Record, columns: Columns | None, around: Surrounding
             "bounds": lambda: limits.too_fast(record, columns, around.targets.get(record.cell.target)),
             "times": lambda: times.problems(record, columns),
         }
-    elif record.accuracy is not None or record.latency is not None:
+    elif record.columns_sha256 is None and (record.accuracy is not None or record.latency is not None):
         yield Finding("columns", record.name, "it has figures and no raw samples")
     for name, check in checks.items():
         yield from _answers(name, record, check)

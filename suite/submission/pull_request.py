@@ -28,7 +28,7 @@ def _lines(collection: Collection, file: str, sha256: str) -> Iterator[str]:
     baselines = {_place(record): record for record in collection.records if record.cell.method == BASELINE}
     for record in collection.records:
         if record.cell.method == manifest.method:
-            yield _row(record, baselines.get(_place(record)))
+            yield record_row(record, baselines.get(_place(record)))
     yield ""
     yield from _where(collection)
     yield ""
@@ -41,7 +41,8 @@ def _place(record: Record) -> tuple[object, ...]:
     return cell.model, cell.target, cell.tier, cell.test_seed
 
 
-def _row(record: Record, baseline: Record | None) -> str:
+def record_row(record: Record, baseline: Record | None) -> str:
+    """A row of the table."""
     cell = record.cell
     variant = cell.variant + (f" on {cell.component} alone" if cell.component else "")
     names = [markdown(cell.model), markdown(variant), markdown(cell.target)]

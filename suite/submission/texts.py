@@ -8,6 +8,9 @@ LONGEST = 300
 HIDDEN = frozenset("\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
 """They change the order of what a reviewer sees, or cannot be seen: CVE-2021-42574, https://trojansource.codes."""
 
+UNSEEN = re.compile(f"[\\x00-\\x08\\x0b\\x0e-\\x1f\\x7f-\\x9f{''.join(sorted(HIDDEN))}]")
+"""Those, and control characters but tabs and line ends."""
+
 
 def problem_of_text(data: bytes) -> str | None:
     """What is wrong with the bytes of a text file, or None: UTF-8, no control characters but tabs and line ends, nothing hidden."""
@@ -21,11 +24,8 @@ def problem_of_text(data: bytes) -> str | None:
 
 def hidden(text: str) -> str | None:
     """The first character of a text that cannot be seen, or that moves what can; None without one."""
-    if text.isascii() and text.isprintable():
-        return None
-    return next(
-        (letter for letter in text if letter in HIDDEN or (unicodedata.category(letter) == "Cc" and letter not in "\t\n\r\f")), None
-    )
+    found = UNSEEN.search(text)
+    return found[0] if found else None
 
 
 def shown(text: object, longest: int = LONGEST) -> str:

@@ -38,9 +38,7 @@ class Bundle:
 def opened(path: Path) -> Iterator[Bundle]:
     """Raises BrokenBundle for anything that `submit` would not have written. Nothing is written outside the temporary folder."""
     data = archive.read(path)
-    contents = dict(archive.members(path, data))
-    manifest = _manifest(path, contents)
-    check_files(path, manifest, contents)
+    manifest, contents = parse(path, data)
     with tempfile.TemporaryDirectory(prefix="squeezemark-bundle-") as name:
         folder = Path(name)
         for member, content in contents.items():
@@ -49,6 +47,14 @@ def opened(path: Path) -> Iterator[Bundle]:
             with place.open("xb") as file:
                 file.write(content)
         yield Bundle(path, folder, manifest, hashlib.sha256(data).hexdigest())
+
+
+def parse(path: Path, data: bytes) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and every member of the archive `data`, which came as `path`; nothing is written. Raises BrokenBundle."""
+    contents = dict(archive.members(path, data))
+    manifest = _manifest(path, contents)
+    _check_files(path, manifest, contents)
+    return manifest, contents
 
 
 def _manifest(path: Path, contents: Mapping[str, bytes]) -> Manifest:
@@ -60,7 +66,7 @@ def _manifest(path: Path, contents: Mapping[str, bytes]) -> Manifest:
         raise BrokenBundle(path, str(error), "manifest") from error
 
 
-def check_files(path: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
+def _check_files(path: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
     """Every file is in the manifest with its size and hash, nothing else is, and what is text is text. Raises BrokenBundle."""
     there, named = contents.keys() - {MANIFEST}, manifest.files.keys()
     for name in sorted(there ^ named):

@@ -103,7 +103,7 @@ class Verifier:
 
 
 def _columns(store: Store, record: Record, found: list[Finding]) -> Mapping[str, Array] | None:
-    """A record's raw samples; what is wrong with them is found. None if it names none."""
+    """A record's raw samples; what is wrong with them is found. None without any that can be used."""
     try:
         if record.columns_sha256 is not None:
             return store.columns(record)
@@ -111,5 +111,4 @@ def _columns(store: Store, record: Record, found: list[Finding]) -> Mapping[str,
             found.append(Finding("columns", record.name, "it names no raw samples, and there are some"))
     except BrokenRecord as error:
         found.append(Finding("columns", record.name, shown(error.reason)))
-        return {}
     return None
