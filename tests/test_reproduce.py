@@ -1,12 +1,15 @@
 """A bundle is run again, in a sandbox, on a test set that nobody could know: the honest is granted, what is learnt by heart is not."""
 
 import json
+import os
+import re
 import shutil
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 from cheats import Lair
-from conftest import PLUGINS
+from conftest import PLUGINS, ROOT
 
 from suite.errors import UsageError
 from suite.provenance import REPRODUCED, REPRODUCTIONS, SELF, read
@@ -31,44 +34,63 @@ def lair(tmp_path_factory, work):
 
 @pytest.fixture(scope="module")
 def run(lair):
-    """The command, with the session's working folder."""
-    import os
-    import subprocess
-    import sys
-
-    from conftest import ROOT
+    """The command, in the folder of a newcomer."""
 
     def call(*arguments):
-        command = [sys.executable, "-m", "suite", *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=lair.folder, capture_output=True, text=True, timeout=280, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
-        )
+        command, known = [sys.executable, "-m", "suite", *map(str, arguments)], os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=lair.folder, capture_output=True, text=True, timeout=280, env=known, check=False)
 
     return call
 
 
 @pytest.fixture(scope="module")
-def bundle(lair, run):
-    plugins = ("--plugins", PLUGINS, "--plugins", lair.plugins)
-    done = run(
-        "run", *plugins, "--models", "tiny_matcher", "--methods", "baseline_fp32,two_faced", "--targets", "untimed",
-        "--results", lair.results, "--work", lair.work,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    done = run("submit", "two_faced", *plugins, "--results", lair.results, "--out", lair.folder, "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout)["bundle"]
+def way(lair, run):
+    """Goes a step of docs/submit.md as it is written, with a model and a method for tests, and options more."""
+    block = next(text for text in re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "submit.md").read_text(), re.DOTALL) if "verify" in text)
+    lines = {line.split()[1]: line.split()[1:] for line in block.splitlines()}
+    assert list(lines) == ["new-method", "check", "run", "report", "submit", "verify", "reproduce"]
+
+    def go(step, *more, method="two_faced"):
+        words = [word.replace("my_method", method).replace("audio_visual_digits", "tiny_matcher") for word in lines[step]]
+        words = [str(found) for word in words for found in (sorted(lair.folder.glob(word)) if "*" in word else [word])]
+        return run(*words, *more)
+
+    return go
 
 
 @pytest.fixture(scope="module")
-def reproduced(lair, run, bundle):
+def bundle(lair, way):
+    for step, more in {
+        "run": ("--plugins", PLUGINS, "--targets", "untimed", "--work", lair.work),
+        "report": ("--no-published",),
+        "submit": ("--plugins", PLUGINS),
+        "verify": (),
+    }.items():
+        done = way(step, *more)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "two_faced" in (lair.folder / "report.html").read_text()
+    return next(lair.folder.glob("submissions/*.squeezemark.zip"))
+
+
+@pytest.fixture(scope="module")
+def reproduced(lair, way, bundle):
     """What the command said, as JSON, and its exit code."""
-    done = run(
-        "reproduce", bundle, "--plugins", PLUGINS, "--plugins", lair.folder / "trusted", "--results", lair.folder / "board",
+    done = way(
+        "reproduce", "--plugins", PLUGINS, "--plugins", lair.folder / "trusted", "--results", lair.folder / "board",
         "--work", lair.work, "--by", "Ada", "--accept", "--json",
     )  # fmt: skip
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done
+
+
+def test_the_way_of_the_page_begins_with_a_method_that_conforms(way, lair):
+    for step, more in {
+        "new-method": (),
+        "check": ("--plugins", PLUGINS, "--variants", "per_tensor", "--targets", "x86_cpu_ort", "--work", lair.work),
+    }.items():
+        done = way(step, *more, method="my_method")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "my_method conforms" in done.stdout
 
 
 def _of(found, variant):
@@ -116,7 +138,7 @@ def test_a_reproduction_leaves_nothing_in_the_working_folder(lair, reproduced):
 
 def test_without_a_sandbox_nothing_is_granted_and_the_hidden_seed_survives_a_stop(lair, bundle, tmp_path):
     found = list(Store(lair.results).records())
-    with opened(Path(bundle)) as known:
+    with opened(bundle) as known:
         run = Reproduction(known, Store(tmp_path / "board"), tmp_path / "work", openly, None)
         assert run.grant([Result(found[0], "reproduced", again=found[1])], "Ada") is None
         seed = run.seed(None)
@@ -127,7 +149,7 @@ def test_without_a_sandbox_nothing_is_granted_and_the_hidden_seed_survives_a_sto
 
 
 def test_a_bundle_cannot_bring_another_method_under_the_name_of_ours(bundle, tmp_path):
-    with opened(Path(bundle)) as known:
+    with opened(bundle) as known:
         (known.methods / "two_faced").rename(known.methods / "dynamic_int8")
         with pytest.raises(UsageError, match="'dynamic_int8' is not the one of that name here"):
             Reproduction(known, Store(tmp_path / "board"), tmp_path / "work", openly, None)
