@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -11,15 +12,6 @@ import pytest
 from cheats import Lair
 
 from suite.submission import sandbox
-
-IN_SANDBOX = pytest.mark.skipif(sandbox.missing() is not None, reason=f"no sandbox here: {sandbox.missing()}")
-
-
-@pytest.fixture
-def lair(tmp_path, work):
-    found = Lair(tmp_path, work)
-    found.target("untimed")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +31,7 @@ def burglary(tmp_path_factory, work):
                 "PORT": server.getsockname()[1],
             }
             lair.method("burglar", "".join(f"{name} = {value!r}\n" for name, value in known.items()) + cheats.BURGLAR)
-            record = lair.run("burglar", "curious", sandbox=inside)
+            record = lair.run("burglar", targets=("curious",), sandbox=inside)["burglar"]
             (Path("/tmp") / "hint.txt").unlink(missing_ok=True)
             found[inside] = record, _report(lair), (lair.results / "forged.json").exists()
     return found
@@ -102,78 +94,101 @@ def test_a_file_left_for_the_process_that_is_timed_does_not_reach_it(burglary):
     assert record.status == "ok", record.reason
 
 
-def test_a_process_that_says_it_is_done_and_leaves_is_not_believed(lair):
+@pytest.fixture(scope="module")
+def caught(tmp_path_factory, work):
+    """Methods that are run as the user's own, without a sandbox, and their records."""
+    lair = Lair(tmp_path_factory.mktemp("open"), work)
+    lair.target("untimed")
     lair.method("fake_ok", cheats.FAKE_OK)
-    record = lair.run("fake_ok")
+    lair.method("fake_claim", f"WORK = {str(work)!r}\n{cheats.FAKE_CLAIM}", only="Claims(sparsity=0.9)")
+    lair.method("leaves", f"SECONDS = {_seconds(False)!r}\n{cheats.LEAVES}")
+    lair.method("edits_source", cheats.EDITS_SOURCE)
+    return lair.run("fake_ok", "fake_claim", "leaves", "edits_source")
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory, work):
+    """Methods that are run in a sandbox, with 1 GB for all processes of a job, and their records."""
+    if sandbox.missing():
+        pytest.skip(f"no sandbox here: {sandbox.missing()}")
+    lair = Lair(tmp_path_factory.mktemp("held"), work)
+    lair.target("untimed")
+    lair.method("swarm", cheats.SWARM)
+    lair.method("greedy", cheats.GREEDY)
+    lair.method("leaves", f"SECONDS = {_seconds(True)!r}\n{cheats.LEAVES}")
+    return lair.run("swarm", "greedy", "leaves", sandbox=True, memory=1_000_000_000)
+
+
+def _seconds(inside):
+    """By which the process that is left behind is known."""
+    return f"6{os.getpid()}.{int(inside)}5"
+
+
+def _still_there(seconds):
+    return [one for one in psutil.process_iter(["cmdline"]) if seconds in (one.info["cmdline"] or [])]
+
+
+def test_a_process_that_says_it_is_done_and_leaves_is_not_believed(caught):
+    record = caught["fake_ok"]
     assert (record.status, record.artifact) == ("compress_failed", None)
     assert "there is no file of the component 'vision'" in record.reason
 
 
-def test_what_it_says_of_its_claims_is_not_believed_either(lair):
-    lair.method("fake_claim", f"WORK = {str(lair.work)!r}\n{cheats.FAKE_CLAIM}", only="Claims(sparsity=0.9)")
-    record = lair.run("fake_claim")
-    assert record.status == "claim_not_borne_out"
-    assert record.artifact.total("bytes") > 100_000, "counted, not told"
+def test_what_it_says_of_its_claims_is_not_believed_either(caught):
+    assert caught["fake_claim"].status == "claim_not_borne_out"
+    assert caught["fake_claim"].artifact.total("bytes") > 100_000, "counted, not told"
 
 
-@pytest.mark.parametrize("inside", [False, pytest.param(True, marks=IN_SANDBOX)])
-def test_processes_left_behind_are_ended(inside, lair):
-    seconds = f"6{os.getpid()}.{int(inside)}5"
-    lair.method("leaves", f"SECONDS = {seconds!r}\n{cheats.LEAVES}")
-    record = lair.run("leaves", sandbox=inside)
-    assert not [one for one in psutil.process_iter(["cmdline"]) if seconds in (one.info["cmdline"] or [])]
-    if not inside:
-        assert (record.status, record.reason) == ("crashed", "it left 1 process behind, which had to be ended")
+def test_processes_left_behind_are_ended_and_named(caught):
+    assert (caught["leaves"].status, caught["leaves"].reason) == ("crashed", "it left 1 process behind, which had to be ended")
+    assert not _still_there(_seconds(False))
 
 
-@IN_SANDBOX
-@pytest.mark.parametrize(
-    ("source", "words"), [(cheats.SWARM, "and may have 64 at once"), (cheats.GREEDY, "GB together, and may take 1.0 GB")]
-)
-def test_many_processes_are_one_as_far_as_limits_go(source, words, lair):
-    lair.method("many", source)
-    record = lair.run("many", sandbox=True, memory=1_000_000_000)
-    assert record.status == "out_of_memory"
-    assert words in record.reason
+def test_nothing_is_left_behind_by_a_sandbox(held):
+    assert held["leaves"].status == "ok"
+    assert not _still_there(_seconds(True))
 
 
-def test_an_edited_baseline_is_found_out_and_made_anew(lair, tmp_path):
-    own = Lair(tmp_path / "own", tmp_path / "work")
-    own.target("untimed")
-    own.method("edits_baseline", f"WORK = {str(own.work)!r}\n{cheats.EDITS_BASELINE}")
-    _borrow(lair.work, own.work)
-    record = own.run("edits_baseline")
+@pytest.mark.parametrize(("name", "words"), [("swarm", "and may have 64 at once"), ("greedy", "GB together, and may take 1.0 GB")])
+def test_many_processes_are_one_as_far_as_limits_go(name, words, held):
+    assert held[name].status == "out_of_memory"
+    assert words in held[name].reason
+
+
+def test_an_edited_source_is_found_out(caught):
+    assert caught["edits_source"].status == "compress_failed"
+    assert "apply.py changed while it ran" in caught["edits_source"].reason
+
+
+def test_an_edited_baseline_is_found_out_and_made_anew(work, tmp_path):
+    lair = Lair(tmp_path, tmp_path / "work")
+    lair.target("untimed")
+    lair.method("edits_baseline", f"WORK = {str(lair.work)!r}\n{cheats.EDITS_BASELINE}")
+    for folder in work.glob("tiny_matcher-*"):
+        shutil.copytree(folder, lair.work / folder.name)
+    record = lair.run("edits_baseline")["edits_baseline"]
     assert record.status == "compress_failed"
     assert "vision.onnx changed while it ran" in record.reason
-    assert not list(own.work.glob("tiny_matcher-*/vision.onnx")), "nothing else is measured beside it"
+    assert not list(lair.work.glob("tiny_matcher-*/vision.onnx")), "nothing else is measured beside it"
 
 
-def test_an_edited_source_is_found_out(lair):
-    lair.method("edits_source", cheats.EDITS_SOURCE)
-    record = lair.run("edits_source")
-    assert record.status == "compress_failed"
-    assert "apply.py changed while it ran" in record.reason
+RUNNERS = {
+    "remembers": (cheats.REMEMBERS, "it answers from memory"),
+    "sleeps": (cheats.SLEEPS, "the uncompressed model is timed beside itself and comes out"),
+    "patches": (cheats.PATCHES, "a clock jumped"),
+}
 
 
-def _borrow(source, own):
-    """The prepared folders of another working folder, copied."""
-    import shutil
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory, work):
+    lair = Lair(tmp_path_factory.mktemp("runners"), work)
+    for name, (cheat, _) in RUNNERS.items():
+        lair.target(name, cheat, timed=True)
+    return lair.run("baseline_fp32", targets=tuple(RUNNERS))
 
-    for folder in source.glob("tiny_matcher-*"):
-        shutil.copytree(folder, own / folder.name)
 
-
-@pytest.mark.parametrize(
-    ("cheat", "words"),
-    [
-        (cheats.REMEMBERS, "it answers from memory"),
-        (cheats.SLEEPS, "the uncompressed model is timed beside itself and comes out"),
-        (cheats.PATCHES, "a clock jumped"),
-    ],
-    ids=["caches repeated inputs", "sleeps in the baseline", "patches the timer"],
-)
-def test_a_runner_that_cheats_is_found_out(cheat, words, lair):
-    lair.target("cheats", cheat, timed=True)
-    record = lair.run("baseline_fp32", "cheats")
+@pytest.mark.parametrize("name", RUNNERS)
+def test_a_runner_that_caches_repeated_inputs_or_sleeps_in_the_baseline_or_patches_the_timer_is_found_out(name, timed):
+    record = timed[name]
     assert (record.status, record.latency) == ("invalid_output", None), record.reason
-    assert words in record.reason
+    assert RUNNERS[name][1] in record.reason
