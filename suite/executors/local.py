@@ -29,8 +29,8 @@ A runtime's own threads are a setting of the target, and are not touched by this
 class Interpreter:
     """What runs Python: a command, before which there may be an emulator or a sandbox, and what is added to its environment.
 
-    most: what all of its processes may use together (None: nobody looks). relays: it is a sandbox, which ends all processes that are in it and ends with
-    128 + the signal that its own one died of, as a shell does.
+    most: what all of its processes may use together (None: nobody looks). relays: it is a sandbox, which ends all processes that are in
+    it, and ends itself with 128 + the signal that its own one died of, as a shell does.
     """
 
     command: tuple[str, ...] = (sys.executable,)
