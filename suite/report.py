@@ -65,6 +65,12 @@ class Place:
     left_out: Mapping[str, int]
     published: int
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is nothing here but the method and the uncompressed model."""
+        mine = {entry.row.record.name for entry in self.entries}
+        return all(row.is_baseline or row.record.name in mine for row in self.board.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -136,10 +142,9 @@ def _apart(board: Board, mine: list[Board]) -> str:
 
 def _place(board: Board, method: str, columns: Columns, public: frozenset[str], ranked: bool) -> Place:
     mine = [row for row in board.rows if row.record.cell.method == method]
-    others = [row for row in board.rows if row.record.cell.method != method and not row.is_baseline]
-    left_out = Counter(reason for row in others if (reason := _problem(row)) is not None)
-    good = [row for row in others if _problem(row) is None]
-    entries = tuple(_entry(row, board, good, columns, ranked) for row in mine)
+    left_out = Counter(reason for row in board.rows if row not in mine and (reason := _problem(row)) is not None)
+    good = [row for row in board.rows if _problem(row) is None]
+    entries = tuple(_entry(row, board, [other for other in good if other is not row], columns, ranked) for row in mine)
     charts = {"size": _labelled(size_chart(board, WIDE), method), "speed": _labelled(speed_chart(board, WIDE) if ranked else None, method)}
     return Place(board, entries, charts, dict(left_out), sum(row.record.name in public for row in board.rows))
 

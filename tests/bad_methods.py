@@ -37,12 +37,6 @@ def apply(parts, parameters, context):
 APPLY = {
     "honest": "return changed(parts, half)",
     "undecided": "return changed(parts, lambda array: array + np.random.default_rng().normal(size=array.shape).astype(array.dtype) * 1e-4)",
-    "unordered": """
-    made = changed(parts, half)
-    for model in made.values():
-        for word in {"a", "b", "c", "d", "e", "f", "g", "h"}:
-            model.doc_string += word
-    return made""",
     "not_finite": "return changed(parts, lambda array: array * np.float32('nan'))",
     "liar": "return changed(parts, half)",
     "idle": "return {name: editable(model) for name, model in parts.items()}",
@@ -65,11 +59,6 @@ CLAIMS = {"liar": "Claims(sparsity=0.9)", "honest": "Claims(sparsity=0.5)"}
 
 CARDS = {
     "unreadable": "import no_such_library",
-    "poor": CARD.format(name="poor", claims="Claims(sparsity=1.5)")
-    .replace('"A method for a test"', '"Poor"')
-    .replace('"pruning"', '"magic"')
-    .replace('"The only one."', '""'),
-    "heavy": "import numpy\n" + CARD.format(name="heavy", claims="Claims(sparsity=0.5)"),
 }
 """Name -> its card, where that is what is bad."""
 

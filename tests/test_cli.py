@@ -91,6 +91,9 @@ COMMANDS = [
     "submit",
     "verify",
     "new-target",
+    "new-method",
+    "check",
+    "report",
     "env",
     "doctor",
 ]

@@ -27,6 +27,7 @@ test_seed = 7
 results = "there"
 work = "elsewhere"
 plugins = ["mine"]
+method_paths = ["methods_of_mine"]
 model_files = ["my_model.py"]
 recipe_files = ["my_recipe.toml"]
 host = "pi@board"
@@ -66,6 +67,7 @@ def test_every_key_can_be_set(write):
         results="there",
         work="elsewhere",
         plugins=("mine",),
+        method_paths=("methods_of_mine",),
         model_files=("my_model.py",),
         recipe_files=("my_recipe.toml",),
         host="pi@board",

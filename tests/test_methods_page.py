@@ -48,3 +48,36 @@ def test_it_prunes_as_it_claims(mine: Path, squeezemark, work: Path, tmp_path: P
     for name, units in hidden.items():
         assert smaller.artifact.parts[name].parameters == pytest.approx(table[name] + 128 * units, abs=8)
     assert smaller.accuracy.metrics["recall_at_1"].value > 0.5
+
+
+NOTHING = re.search(r"## From nothing to a conforming method\n.*?(?=\n## )", PAGE, re.DOTALL)[0]
+
+
+def test_from_nothing_to_a_conforming_method_as_the_page_says(squeezemark, work: Path, tmp_path: Path) -> None:
+    """Each command as it stands there, on the tiny model."""
+    new, check, run, report = re.search(r"^```sh\n(.*?)^```$", NOTHING, re.DOTALL | re.MULTILINE)[1].splitlines()
+    tiny = ("--plugins", PLUGINS, "--work", work)
+    for command, more in [
+        (new, ()),
+        (check, ("--models", "tiny_matcher", "--targets", "x86_cpu_ort", *tiny)),
+        (run.replace("audio_visual_digits", "tiny_matcher"), tiny),
+        (report, ("--no-published",)),
+    ]:
+        done = squeezemark(*command.split()[1:], *more, cwd=tmp_path)
+        assert done.returncode == 0, command + done.stdout + done.stderr
+        if command == check:
+            assert "my_method conforms: no check of " in done.stdout
+            told = {re.split(r"[:\[]", line[10:])[0].strip() for line in done.stdout.splitlines()[:-1]}
+            assert told - {"own test"} == set(re.findall(r"^\| ([a-z ]+) \| (?!holds)", NOTHING, re.MULTILINE))
+    assert {"__init__.py", "apply.py", "test_my_method.py"} <= {path.name for path in (tmp_path / "plugins/methods/my_method").iterdir()}
+    assert {record.status for record in Store(tmp_path / "results").records()} == {"ok"}
+    assert "my_method/per_channel" in (tmp_path / "report.html").read_text()
+
+
+def test_the_entry_point_of_the_page_is_that_of_the_suite() -> None:
+    import tomllib
+
+    from suite.own_methods import GROUP
+
+    block = re.search(r"^```toml\n(\[project\.entry.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[1]
+    assert tomllib.loads(block)["project"]["entry-points"] == {GROUP: {"my_method": "my_package.my_method"}}

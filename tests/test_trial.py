@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import bad_methods
@@ -13,17 +14,17 @@ from conftest import PLUGINS, ROOT
 
 from suite import registry
 from suite.config import Config, Limits
+from suite.contracts import Claims, MethodCard, Parameter, Variant
 from suite.errors import UsageError
 from suite.trial import cards, session
-from suite.trial.subject import Trial
+from suite.trial.subject import SEEDS, Trial
 from suite.workspace import Workspace
 
-WHOLE = ("honest", "undecided", "unordered")
+WHOLE = ("honest", "undecided")
 """Methods of which everything is checked; of the others, all that one compression shows."""
 
 WRONG = {
     "undecided": ("same bytes twice", "two compressions give other bytes for text, vision: draw every random number"),
-    "unordered": ("same bytes twice", "two compressions give other bytes for text, vision"),
     "not_finite": ("outputs are finite", "is not finite"),
     "liar": ("claims are borne out", "it claims sparsity 90.0 % zeros in the weights of MatMul, Gemm and Conv, the artifact shows 50.0 %"),
     "idle": ("something changed", "every file of tiny_matcher holds what the uncompressed one holds: it did nothing"),
@@ -33,7 +34,6 @@ WRONG = {
     "asks": ("test split is untouched", "it called the model's test(0): nothing may be learnt from the test split"),
     "nowhere": ("compresses", "it can be applied to none of tiny_matcher; the last one says: there is no such layer"),
     "unreadable": ("card", "importing it raised ModuleNotFoundError: No module named 'no_such_library'"),
-    "heavy": ("files", "__init__.py imports numpy, which every command would load: import it in apply.py"),
 }
 
 
@@ -41,8 +41,13 @@ WRONG = {
 def methods(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the bad methods and the honest one."""
     folder = tmp_path_factory.mktemp("bad")
-    bad_methods.write(folder)
-    return folder
+    bad_methods.write(folder / "bad")
+    installed = folder / "site" / "squeezemark_here-1.dist-info"  # what installing the package leaves, wherever this runs
+    installed.mkdir(parents=True)
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: squeezemark-here\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[pytest11]\n" + "".join(f"{name} = {module}\n" for name, module in points.items()))
+    return folder / "bad"
 
 
 def _of_command(methods: Path, work: Path) -> list[dict[str, str]]:
@@ -56,7 +61,7 @@ def _of_command(methods: Path, work: Path) -> list[dict[str, str]]:
 def _of_pytest(methods: Path, work: Path) -> list[dict[str, str]]:
     """What an author may type instead."""
     options = {"models": "tiny_matcher", "plugins": PLUGINS, "targets": "x86_cpu_ort", "work": work, "findings": methods.parent / "found"}
-    command = [sys.executable, "-m", "pytest", "-p", "suite.trial.plugin", "-c", "/dev/null", "-k", "not (twice or runs_on or smoke)"]
+    command = [sys.executable, "-m", "pytest", "-c", "/dev/null", "-k", "not (twice or runs_on or smoke)"]
     command += [*(f"--squeezemark-{name}={value}" for name, value in options.items())]
     done = _run([*command, *(path for path in sorted(methods.iterdir()) if path.name not in WHOLE)], methods.parent)
     assert " failed, " in done.stdout, done.stdout
@@ -64,7 +69,7 @@ def _of_pytest(methods: Path, work: Path) -> list[dict[str, str]]:
 
 
 def _run(command: list[object], folder: Path) -> "subprocess.CompletedProcess[str]":
-    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    environ = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder / 'site'}"}
     done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, env=environ)
     assert done.returncode == 1, done.stdout + done.stderr
     return done
@@ -101,13 +106,43 @@ def test_what_needs_an_artifact_is_skipped_where_there_is_none(found):
     assert set(skipped.values()) == {"needs an artifact, and there is none"}
 
 
-def test_a_poor_card_is_told_all_that_it_lacks(found):
-    bad = {row["check"]: row["words"] for row in found["poor"] if row["state"] == "wrong"}
-    assert set(bad) == {"card", "claims are plausible", "claims are borne out"}
-    assert "its title 'Poor' tells a reader nothing" in bad["card"]
-    assert "its family is 'magic'; there are baseline, quantization" in bad["card"]
-    assert "its variant 'only' has no summary" in bad["card"]
-    assert "sparsity 1.5 cannot be meant" in bad["claims are plausible"]
+def test_a_poor_card_is_told_all_that_it_lacks():
+    poor = MethodCard(
+        name="poor", title="Poor", summary="It does.", family="magic", stage="graph", division="data-free", paper="a book",  # type: ignore[arg-type]
+        formats=("litert",), licence="", parameters=(Parameter("share", float, ""),),
+        variants=(Variant(name="only", summary="", parameters={"share": 0.5}),),
+    )  # fmt: skip
+    problems = list(cards.incomplete(poor))
+    for words in (
+        "its title 'Poor' tells a reader nothing", "its summary has 8 characters",
+        "its family is 'magic'; there are baseline, quantization",
+        "a method of the stage 'graph' makes ONNX graphs", "it has no licence", "its paper is 'a book'; write an arXiv number",
+        "its parameter 'share' has no help", "its variant 'only' has no summary",
+    ):  # fmt: skip
+        assert [problem for problem in problems if words in problem], words
+    assert len(problems) == 8
+
+
+def test_every_card_here_is_complete_and_its_files_import_what_they_may():
+    found = {name: card for name, card in registry.discover().methods.items() if (ROOT / "methods" / name).is_dir()}
+    assert len(found) > 20
+    for name, card in found.items():
+        if card.stage != "recipe":
+            assert list(cards.incomplete(card)) == [], name
+            assert list(cards.imports(ROOT / "methods" / name)) == list(cards.signature(ROOT / "methods" / name)) == [], name
+        assert all(list(cards.implausible(variant.claims)) == [] for variant in card.variants)
+
+
+def test_what_a_card_imports_every_command_loads(tmp_path):
+    (tmp_path / "__init__.py").write_text("import json\nimport numpy\nfrom suite.contracts import Claims\nfrom suite.record import Part\n")
+    (tmp_path / "apply.py").write_text(
+        "import numpy\nfrom suite.surgery.pruning import prune\n\ndef apply():\n    from suite import store\n"
+    )
+    assert list(cards.imports(tmp_path)) == [
+        "__init__.py imports numpy, which every command would load: import it in apply.py",
+        "__init__.py imports suite.record; of the suite there are suite.contracts, suite.graph for it",
+        "apply.py imports suite.store; of the suite there are suite.contracts, suite.graph, suite.surgery for it",
+    ]
 
 
 def test_a_method_without_claims_is_told_so(found):
@@ -119,6 +154,13 @@ def test_a_method_without_claims_is_told_so(found):
 def test_what_was_opened_is_recorded(found):
     words = [row["words"] for row in found["honest"] if row["check"] == "test split is untouched"]
     assert words == ["what was opened of the run's data: text.feeds.npz, vision.feeds.npz"]
+
+
+def test_the_two_compressions_have_other_orders_of_sets(methods, work, tmp_path):
+    """What iterates over a set of words shows: each process has a hash seed of its own."""
+    code = "import os; print(os.environ['PYTHONHASHSEED'], *{'a', 'b', 'c', 'd', 'e'})"
+    orders = {subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True).stdout[2:] for seed in SEEDS}
+    assert len(orders) == len(SEEDS) == 2
 
 
 def test_more_time_than_the_budget_allows_is_said(methods, work, tmp_path):
@@ -169,8 +211,6 @@ def test_apply_has_to_be_there_and_to_take_what_it_is_given(tmp_path):
 
 
 def test_claims_that_nothing_can_bear_out():
-    from suite.contracts import Claims
-
     assert list(cards.implausible(Claims(weight_bits=4, coverage=0.9))) == []
     for claims, words in [
         (Claims(weight_bits=32), "weight_bits 32 is no gain"),

@@ -41,8 +41,6 @@ def incomplete(card: MethodCard) -> Iterator[str]:
         yield f"its paper is {card.paper!r}; write an arXiv number such as 1506.02626, or an https address"
     yield from (f"its parameter {parameter.name!r} has no help" for parameter in card.parameters if not parameter.help)
     yield from (f"its variant {variant.name!r} has no summary" for variant in card.variants if not variant.summary)
-    if all(variant.step_only for variant in card.variants):
-        yield "all of its variants are for steps of recipes alone: it would have no row"
 
 
 def implausible(claims: Claims) -> Iterator[str]:
@@ -55,10 +53,10 @@ def implausible(claims: Claims) -> Iterator[str]:
         value = getattr(claims, field)
         if value is not None and not 1 <= value < BITS:
             yield f"{field} {value:g} is no gain: uncompressed weights have {BITS} bits, and the least is 1"
-    for field, low, high in (("sparsity", 0.0, 1.0), ("parameters", 0.0, 1.0)):
-        value = getattr(claims, field)
-        if value is not None and not low < value < high:
-            yield f"{field} {value:g} cannot be meant: it is a share between 0 and 1 (what is zero, or what is left)"
+    if claims.sparsity is not None and not 0 < claims.sparsity < 1:
+        yield f"sparsity {claims.sparsity:g} cannot be meant: it is the share of weights that is zero, above 0 and below 1"
+    if claims.parameters is not None and not 0 <= claims.parameters < 1:
+        yield f"parameters {claims.parameters:g} cannot be meant: it is the share that is left of what was made smaller, below 1"
 
 
 def silent(claims: Claims) -> bool:

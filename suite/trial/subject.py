@@ -91,9 +91,10 @@ class Trial:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """Those that get a row, or those that were asked for."""
+        """Those that were asked for; else those that get a row, or if none does, all: steps of recipes."""
         found = self.card.variants if self.card else ()
-        return tuple(variant for variant in found if (variant.name in self.wanted if self.wanted else not variant.step_only))
+        rows = tuple(variant for variant in found if not variant.step_only)
+        return tuple(variant for variant in found if variant.name in self.wanted) if self.wanted else rows or found
 
     def tried_models(self) -> tuple[str, ...]:
         """In the order in which they are tried: those that were named, all of them; else the first, then others by size, until one fits."""
