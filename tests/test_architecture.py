@@ -82,7 +82,23 @@ def test_nothing_imports_against_the_flow():
     assert "suite.execute" not in _inner("suite.render", everywhere=True)
 
 
-@pytest.mark.parametrize("module", ["contracts", "cli", "registry", "plan", "record", "store", "summarize", "render", "execute", "worker"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "contracts",
+        "cli",
+        "registry",
+        "plan",
+        "record",
+        "store",
+        "summarize",
+        "render",
+        "execute",
+        "worker",
+        "submission.verify",
+        "submission.collect",
+    ],
+)
 def test_importing_it_brings_nothing_heavy(module):
     code = f"import sys, suite.{module}; print(*(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,8 +1,10 @@
 """What is built is what a user gets: wheel and sdist, installed apart from this checkout."""
 
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 from suite import __version__
+from suite.submission import surroundings
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +86,35 @@ def test_the_wheel_works_away_from_the_checkout(wheel, tmp_path):
     done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "index.html").is_file()
+
+
+def test_building_and_installing_run_no_code_of_ours(wheel, built):
+    """Hatchling alone builds it, without hooks; a wheel is unpacked, and what it holds runs only when somebody asks for it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert [re.split(r"[<>=~]", line)[0] for line in project["build-system"]["requires"]] == ["hatchling"]
+    assert project["build-system"]["build-backend"] == "hatchling.build"
+    assert "backend-path" not in project["build-system"]
+    hatch = project["tool"]["hatch"]
+    assert "hooks" not in hatch.get("build", {})
+    assert not [name for name, target in hatch["build"]["targets"].items() if "hooks" in target]
+    assert hatch["version"].keys() == {"path"}, "the version is read from the file as text: other sources run code"
+    assert "metadata" not in hatch
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert not names & {"setup.py", "setup.cfg", "hatch_build.py"}
+    inside = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in inside if name.endswith(".pth") or ".data/" in name]
+    assert not [name for name in inside if name.rpartition("/")[2] in ("sitecustomize.py", "usercustomize.py")]
+
+
+def test_the_pins_are_all_that_measuring_needs():
+    """Everything that is installed because of `.[run]` and the other extras but `test` is pinned, at the version that is installed.
+
+    What a torch for other hardware brings besides is not: its own wheel pins it.
+    """
+    rows = [line.partition("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pinned = {re.sub(r"[-_.]+", "-", name).lower(): version for name, _, version in rows}
+    locked = dict(line.split("==") for line in surroundings.lock().splitlines())
+    assert locked.pop("squeezemark") == __version__
+    needed = {name: version.partition("+")[0] for name, version in locked.items() if not name.startswith(("nvidia-", "cuda-", "triton"))}
+    assert needed == {name: pinned.get(name) for name in needed}

@@ -221,6 +221,8 @@ def _edited(record, *path, value):
         (("accuracy", "metrics", "recall_at_1"), {"value": 1.5, "low": 1.4, "high": 1.6}, "recall_at_1 cannot be 1.5"),
         (("accuracy", "metrics", "recall_at_1"), {"value": -0.1, "low": -0.2, "high": 0.0}, "recall_at_1 cannot be -0.1"),
         (("accuracy", "metrics", "charm"), {"value": 1.5, "low": 1.4, "high": 1.6}, "charm cannot be 1.5"),
+        (("accuracy", "metric"), "charm", "headline metric 'charm' is none of its metrics"),
+        (("artifact", "parts", "text", "bytes"), 10**400, "a number in it is too large"),
         (("latency", "speed_up"), {"value": 0.0, "low": 0.0, "high": 0.1}, "speed_up cannot be 0.0"),
         (("latency", "median_ms"), {"value": -1.0, "low": -2.0, "high": 0.0}, "latency_ms cannot be -1.0"),
         (("latency", "median_ms", "low"), None, "Expected `float`"),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from suite import latency, registry
 from suite.record import Estimate
 from suite.store import COLUMNS, Store
-from suite.submission import checks, limits, sizes, source, times, together
+from suite.submission import checks, limits, sizes, source, times, together, verify
 from suite.submission.verify import OF_RECORDS, Verifier
 
 PUBLISHED = ROOT / "site" / "results"
@@ -35,12 +35,12 @@ def right(tmp_path_factory):
 def verdict(tmp_path, targets):
     """What `verify` finds in the bytes of a bundle, against `published`."""
 
-    def verify(data, published=None):
+    def check(data, published=None):
         path = tmp_path / "mine.squeezemark.zip"
         path.write_bytes(data)
         return Verifier(targets, published).bundle(path)
 
-    return verify
+    return check
 
 
 def _found(verdict, check):
@@ -180,6 +180,14 @@ def test_more_samples_than_a_session_gives_are_not_even_worked_out(right, verdic
     assert "bytes" in " ".join(limits.problems({"a": np.zeros((1 << 20, 5))}))
 
 
+@pytest.mark.parametrize(("limit", "value"), [("UNPACKED_BYTES", 1000), ("LOST", -1)])
+def test_what_unpacks_to_too_much_in_all_is_not_looked_at_to_the_end(limit, value, right, verdict, monkeypatch):
+    monkeypatch.setattr(verify, limit, value)
+    found = verdict(right.archive())
+    assert "not looked at" in _found(found, "limits")
+    assert found.records < 3
+
+
 def test_the_same_times_under_another_name_are_a_copy(right, verdict):
     one, two = (record for record in right.store.records() if record.cell.method == "mine")
     copied = right.store.columns(two)
@@ -239,6 +247,21 @@ def test_source_is_never_run(right, verdict, tmp_path):
     trap = f"import pathlib\npathlib.Path({str(tmp_path / 'sprung')!r}).touch()\n".encode()
     assert not verdict(right.archive({"method/mine/__init__.py": trap, "method/mine/apply.py": trap})).ok
     assert not (tmp_path / "sprung").exists()
+
+
+def test_markup_is_no_error_and_stays_text(right, verdict):
+    text = "<script>alert(1)</script>[a](javascript:alert(1))"
+
+    def marked(record):
+        claims = tuple(replace(claim, claim=text, claimed=text, realised=text) for claim in record.artifact.claims)
+        return replace(_digest(record, command=text), artifact=replace(record.artifact, claims=claims))
+
+    assert verdict(changed(right, marked)).ok
+    told = _found(
+        verdict(changed(right, lambda record: replace(record, environment=replace(record.environment, cpu=text)))), "surroundings"
+    )
+    assert text in told
+    assert told.isprintable()
 
 
 @pytest.mark.parametrize("licence", ["", "CC-BY-NC-4.0", "Proprietary", "mit", "<script>"])

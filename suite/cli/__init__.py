@@ -44,6 +44,8 @@ def cli() -> None:
     squeezemark new-model my_model              a model of your own, in one file
     squeezemark new-method my_method            a method of your own, which works as it stands
     squeezemark check plugins/methods/my_method what it does wrong, in words
+    squeezemark submit my_method                one file to hand in; squeezemark verify checks it
+    squeezemark reproduce submissions/...       what somebody handed in, run again in a sandbox
     """
 
 

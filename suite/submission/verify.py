@@ -19,6 +19,9 @@ from suite.submission.texts import shown
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+UNPACKED_BYTES, LOST = 512 << 20, 10
+"""Of a bundle: bytes of raw samples, and records without usable ones, after which the rest is not looked at. It has failed by then."""
+
 OPENING = ("archive", "names", "limits", "manifest", "files")
 OF_RECORDS = ("schema", "columns", "shapes", "statistics", "accuracy", "sizes", "bounds", "times", "dates", "texts", "duplicates")
 
@@ -86,7 +89,11 @@ class Verifier:
     def _records(self, store: Store, found: list[Finding], keys: Mapping[str, str] | None = None) -> Iterator[Record]:
         """Each that can be read, after it was checked by itself and against those before it. keys: of the manifest, by name."""
         known, around = together.Known(), Surroundings(self.now or datetime.now(UTC), self.targets)
+        unpacked = 0
         for path in sorted(store.folder.glob("*.json")):
+            if keys is not None and (unpacked > UNPACKED_BYTES or sum(f.check in ("columns", "shapes") for f in found) > LOST):
+                found.append(Finding("limits", shown(path.name, 160), "not looked at: the raw samples before it are too many, or none"))
+                return
             try:
                 record = store.read(path)
                 if path.stem != record.name or (keys is not None and keys.get(path.stem) != record.key):
@@ -95,6 +102,7 @@ class Verifier:
                 found.append(Finding("schema", shown(path.name, 160), shown(error.reason)))
                 continue
             columns = _columns(store, record, found)
+            unpacked += sum(array.nbytes for array in (columns or {}).values())
             found += record_findings(record, columns, around)
             found += known.add(record, columns or {})
             if self.published is not None:
