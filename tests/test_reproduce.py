@@ -10,6 +10,7 @@ import sys
 import pytest
 from cheats import Lair
 from conftest import PLUGINS, ROOT
+from msgspec.structs import replace
 
 from suite.errors import UsageError
 from suite.provenance import REPRODUCED, REPRODUCTIONS, SELF, read
@@ -132,6 +133,27 @@ def test_the_grant_names_who_and_what_bears_it_out(lair, reproduced):
     assert len({record.cell.test_seed for record in fresh.values()}) == 1
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_is_published_as_ours_was_measured_here(taken, lair, bundle, reproduced, tmp_path, monkeypatch):
+    """A submitted record of the same cell has the same name: it is never taken for ours, and never replaced."""
+    board = Store(tmp_path / "board")
+    with opened(bundle) as known:
+        submitted = sorted(known.store.records(), key=lambda record: record.name)
+        run = Reproduction(known, board, tmp_path / "work", openly, None)
+        if taken:
+            run.accept([Result(record, "reproduced") for record in submitted])
+
+        def measure(cells, store):
+            assert store.folder != board.folder
+            return {record.key: store.put(replace(record, created="2026-01-01T00:00:00+00:00")) for record in submitted}
+
+        store = run.place / "own"
+        store.mkdir(parents=True)
+        monkeypatch.setattr(run, "_execute", measure)
+        assert len(run.publish()) == (0 if taken else len(submitted))
+    assert {record.created == "2026-01-01T00:00:00+00:00" for record in board.records()} == {not taken}
+
+
 def test_a_reproduction_leaves_nothing_in_the_working_folder(lair, reproduced):
     assert not list(lair.work.glob("reproduce-*")), "the next one has a seed of its own"
 
@@ -176,6 +198,16 @@ def test_a_broken_bundle_is_not_run(run, lair, tmp_path):
     done = run("reproduce", tmp_path / "x.squeezemark.zip", "--results", lair.folder / "none", "--work", lair.work)
     assert done.returncode == 1
     assert "cannot be used as a bundle" in done.stderr
+
+
+def test_unpack_writes_out_what_can_be_read_and_leaves_out_our_own(lair, run, bundle):
+    done = run("unpack", bundle, "--out", "unpacked")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (lair.folder / "unpacked" / "methods").iterdir()] == ["two_faced"]
+    source = (lair.folder / "unpacked" / "methods" / "two_faced" / "apply.py").read_bytes()
+    assert source == (lair.plugins / "methods" / "two_faced" / "apply.py").read_bytes()
+    again = run("unpack", bundle, "--out", "unpacked")
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
 
 
 def test_vouch_says_what_is_ones_own(lair, run, bundle):

@@ -54,6 +54,8 @@ def reproduce(bundle: Path, as_json: bool, **choices: Any) -> None:
     from suite import registry
     from suite.submission.unpack import opened
 
+    if choices["accept"] and choices["publish"]:
+        raise UsageError("Records of one cell have one name: take the submitted ones with --accept, or measure your own with --publish.")
     choices["own"] = registry.extend(map(Path, choices["plugins"]))
     confine = _confine(choices["no_sandbox"])
     with opened(bundle) as known:
@@ -121,7 +123,7 @@ def _reproduce(
 def _publish(run: "Reproduction", by: str) -> Path | None:
     from suite import provenance
 
-    records = [record for record in run.publish() if record.status == "ok"]
+    records = run.publish()
     how = f"squeezemark reproduce {run.bundle.path.name} --publish, in a sandbox"
     return provenance.grant(run.results, provenance.OURS, by, how, ((record, ()) for record in records)) if records else None
 
@@ -169,10 +171,13 @@ def vouch(results: Path, by: str | None, how: str) -> None:
 def unpack(bundle: Path, out: Path) -> None:
     """Write out what BUNDLE holds, to be read: records/, the source of its methods as methods/, its recipes. Runs nothing of it.
 
+    Methods that are the suite's own, to the byte, are left out.
     OUT is then a folder of plug-ins: --plugins OUT lets other commands run the methods, as you and without a sandbox.
     """
     import shutil
 
+    from suite import registry
+    from suite.sources import hash_method
     from suite.submission.unpack import opened
 
     if out.exists():
@@ -181,6 +186,10 @@ def unpack(bundle: Path, out: Path) -> None:
         shutil.copytree(known.folder, out)
         if (out / "method").is_dir():
             (out / "method").rename(out / "methods")
+    ours = registry.discover().sources
+    for folder in (out / "methods").glob("*"):
+        if ours.get(("method", folder.name)) == hash_method(folder):
+            shutil.rmtree(folder)
     click.echo(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
 
 

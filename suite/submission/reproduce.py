@@ -24,7 +24,7 @@ from suite.plan import Plan, PlannedCell, plan
 from suite.record import Cell, Record
 from suite.registry import Registry
 from suite.sources import hash_method
-from suite.store import COLUMNS, Store
+from suite.store import COLUMNS, Store, write
 from suite.submission.agreement import Check, agree, checks, quantile
 from suite.submission.card import Card
 from suite.submission.unpack import Bundle
@@ -96,19 +96,30 @@ class Reproduction:
         return [self._result(record, cells[record.name], again, z) for record in records]
 
     def publish(self) -> list[Record]:
-        """The cells of the bundle on their own test set, measured here, into the results: numbers that nobody submitted."""
+        """The cells of the bundle on their own test set, measured here, added to the results: numbers that nobody submitted.
+
+        They are measured in a store of their own, so that none is taken for ours that lies in the results already. Raises NotWritable.
+        """
+        own = Store(self.place / "own")
         cells = (self._planned(record, record.cell.test_seed, record.cell.scenarios) for record in self.bundle.store.records())
-        return list(self._execute([cell for cell in cells if isinstance(cell, PlannedCell)], self.results).values())
+        measured = self._execute([cell for cell in cells if isinstance(cell, PlannedCell)], own).values()
+        return [record for record in measured if record.status == "ok" and self._add(record, own)]
 
     def accept(self, found: Iterable[Result]) -> None:
         """Copies the records that were reproduced into the results, byte for byte. Raises NotWritable."""
-        self.results.prepare()
         for result in found:
             if result.outcome == "reproduced":
-                for suffix in (".json", COLUMNS):
-                    source = self.bundle.store.folder / (result.record.name + suffix)
-                    if source.is_file():
-                        shutil.copyfile(source, self.results.folder / source.name)
+                self._add(result.record, self.bundle.store)
+
+    def _add(self, record: Record, source: Store) -> bool:
+        """Copies a record into the results, unless one of that name is there: records are never replaced."""
+        self.results.prepare()
+        if (self.results.folder / f"{record.name}.json").exists():
+            return False
+        for suffix in (COLUMNS, ".json"):
+            if (source.folder / (record.name + suffix)).is_file():
+                write(self.results.folder / (record.name + suffix), (source.folder / (record.name + suffix)).read_bytes())
+        return True
 
     def grant(self, found: Iterable[Result], by: str) -> Path | None:
         """The tier `reproduced` for those that are; None if none is, or if they were not run in a sandbox."""
