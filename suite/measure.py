@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import structs
 
 from suite import arrays, facts, latency
-from suite.contracts import TargetCard
+from suite.contracts import BASELINE, TargetCard
 from suite.energy import energy
 from suite.errors import CellFailed
 from suite.evaluate import Bundle
@@ -17,7 +17,7 @@ from suite.figures import InstructionCounts
 from suite.loading import SIDES
 from suite.plan import PlannedCell
 from suite.protocol import Progress
-from suite.record import Latency, Scenario, Server
+from suite.record import Estimate, Latency, Scenario, Server
 from suite.scenarios import LOADS, SERVER
 from suite.statistics import STRETCH, quad_log_ratios, speed_up
 from suite.undisturbed import undisturbed
@@ -28,6 +28,8 @@ Columns = dict[str, Array]
 
 PRECISE = 0.01
 """The half width of the speed-up's interval, as a share of it, at which no more launches are added."""
+SAME = 0.05
+"""The uncompressed model beside itself is as fast as itself: of all published sessions the furthest is 1.1 % away."""
 SERVER_BOUND = 5.0
 """The server scenario's bound, in medians of the uncompressed model's single-stream latency: the same for both sides."""
 PATIENCE = 5.0
@@ -123,6 +125,8 @@ def measure(
         columns |= {f"footprint:{side}:{name}": array for name, array in found.items()}
     reference = targets.reference.name if targets.reference else None
     summary = latency.summarize(columns, (), reference, session.effort.adaptive)
+    if planned.cell.method == BASELINE:
+        _check_sides(summary.speed_up)
     joules = energy(columns, **session.energy)
     scenarios: dict[str, Scenario] = {}
     for name in (name for name in planned.cell.scenarios if name in LOADS):
@@ -134,6 +138,16 @@ def measure(
         columns |= {f"{SERVER}/{key}": array for key, array in found.items()}
     whole = structs.replace(summary, scenarios=scenarios, server=served, energy=joules)
     return whole, latency.instructions(columns, session.uncounted), {name: _small(array) for name, array in columns.items()}
+
+
+def _check_sides(found: Estimate) -> None:
+    """Raises CellFailed if the uncompressed model, beside itself, is surely faster or slower than itself."""
+    if found.low > 1 + SAME or found.high < 1 - SAME:
+        raise CellFailed(
+            "invalid_output",
+            f"the uncompressed model is timed beside itself and comes out {found.value:.2f} times as fast: "
+            "the runner of the target treats its two sides differently, and no speed-up on it means anything",
+        )
 
 
 def _paired(session: Session) -> Iterator[Columns]:

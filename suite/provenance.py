@@ -107,10 +107,15 @@ def _problem(store: Store, granted: Granted) -> str | None:
     return None
 
 
-def grant(store: Store, tier: Tier, by: str, how: str, records: Iterable[tuple[Record, tuple[str, ...]]]) -> Path:
-    """Writes a grant for records of the store, each with the keys of those that reproduce it. Raises StoreError."""
+def grant(
+    store: Store, tier: Tier, by: str, how: str, records: Iterable[tuple[Record, tuple[str, ...]]], lying_in: Store | None = None
+) -> Path:
+    """Writes a grant for records of the store, each with the keys of those that reproduce it. Raises StoreError.
+
+    lying_in: where their files lie, if they are not in the store yet.
+    """
     granted = tuple(
-        Granted(record.name, record.key, hash_file(store.folder / f"{record.name}.json"), keys)
+        Granted(record.name, record.key, hash_file((lying_in or store).folder / f"{record.name}.json"), keys)
         for record, keys in sorted(records, key=lambda pair: pair[0].name)
     )
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -65,6 +65,7 @@ def test_every_link_to_a_file_leads_somewhere():
         "docs/methods.md",
         "docs/models.md",
         "docs/measurement.md",
+        "docs/submit.md",
         "docs/security.md",
         "SECURITY.md",
     ):

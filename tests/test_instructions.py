@@ -9,6 +9,7 @@ from suite.contracts import Skip, TargetCard
 from suite.environments.counter import COUNTS
 from suite.errors import CellFailed
 from suite.executors.local import Interpreter
+from suite.workspace import openly
 
 CARD = TargetCard(
     name="t", title="T", summary="", device="ARM CPU", runtime="onnxruntime", formats=("onnx",), patience=40.0, ranks_latency=False
@@ -18,7 +19,8 @@ CARD = TargetCard(
 @pytest.fixture
 def count(tmp_path):
     """Counts for a cell that has everything it needs."""
-    workspace = SimpleNamespace(job=lambda do, **rest: {"do": do, **rest}, config=SimpleNamespace(limits=SimpleNamespace(launch_s=10.0)))
+    limits = SimpleNamespace(limits=SimpleNamespace(launch_s=10.0))
+    workspace = SimpleNamespace(confine=openly, job=lambda do, **rest: {"do": do, **rest}, config=limits)
     planned = SimpleNamespace(cell=SimpleNamespace(model="m", settings={"threads": 1}))
     bundle = SimpleNamespace(files=lambda: {"text": "new"}, caches=dict)
     test = SimpleNamespace(inputs=tmp_path / "inputs.npz")

@@ -5,7 +5,7 @@ import sys
 import click
 
 from suite import __version__
-from suite.cli import advising, authoring, delivering, inspecting, measuring, modelling, publishing, submitting, surrounding
+from suite.cli import advising, authoring, delivering, inspecting, measuring, modelling, publishing, reproducing, submitting, surrounding
 from suite.errors import SqueezemarkError, UsageError
 
 
@@ -45,9 +45,10 @@ def cli() -> None:
     squeezemark new-method my_method            a method of your own, which works as it stands
     squeezemark check plugins/methods/my_method what it does wrong, in words
     squeezemark submit my_method                one file to hand in; squeezemark verify checks it
+    squeezemark reproduce submissions/...       what somebody handed in, run again in a sandbox
     """
 
 
-for module in (advising, authoring, delivering, inspecting, measuring, modelling, publishing, submitting, surrounding):
+for module in (advising, authoring, delivering, inspecting, measuring, modelling, publishing, reproducing, submitting, surrounding):
     for command in module.COMMANDS:
         cli.add_command(command)

@@ -29,8 +29,8 @@ A runtime's own threads are a setting of the target, and are not touched by this
 class Interpreter:
     """What runs Python: a command, before which there may be an emulator or a sandbox, and what is added to its environment.
 
-    most: what all of its processes may use together (None: nobody looks). relays: the command before it ends with 128 + the signal that
-    its process died of, as a shell does.
+    most: what all of its processes may use together (None: nobody looks). relays: it is a sandbox, which ends all processes that are in
+    it, and ends itself with 128 + the signal that its own one died of, as a shell does.
     """
 
     command: tuple[str, ...] = (sys.executable,)
@@ -61,7 +61,7 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
                     process.wait(timeout=10)
             finally:
                 kill(process)
-                left = end_those_left(mark, process.pid)
+                left = 0 if interpreter.relays else end_those_left(mark, process.pid)  # a sandbox takes all of its processes with it
         if watch.beyond:
             raise CellFailed("out_of_memory", watch.beyond)
         if left:

@@ -35,6 +35,8 @@ WRITE = ("out", "scratch", "states", "counts")
 PROCESSES, SPACE = 64, 1 << 30
 """Processes of a job at once; bytes in /tmp, and in shared memory."""
 
+HOME = "/tmp/home"
+
 Job = Mapping[str, Any]
 
 
@@ -71,24 +73,39 @@ class Sandbox:
         for place in written:
             place.mkdir(parents=True, exist_ok=True)
         command = ["bwrap", *ISOLATED, "--proc", "/proc", "--dev", "/dev"]
-        command += ["--size", str(SPACE), "--tmpfs", "/dev/shm", "--size", str(SPACE), "--tmpfs", "/tmp", "--dir", "/tmp/home", "--dir", "/etc"]
+        command += [
+            "--size",
+            str(SPACE),
+            "--tmpfs",
+            "/dev/shm",
+            "--size",
+            str(SPACE),
+            "--tmpfs",
+            "/tmp",
+            "--dir",
+            "/tmp/home",
+            "--dir",
+            "/etc",
+        ]
         command += [*_system(), *_bound("--ro-bind", _python()), *_bound("--bind", written), *_bound("--ro-bind", read)]
-        command += ["--chdir", "/tmp/home", "--clearenv", *_environment(interpreter.environ), "--", *interpreter.command]
+        command += ["--chdir", HOME, "--clearenv", *_environment(interpreter.environ), "--", *interpreter.command]
         watch = job["do"] == "compress" and self.memory_bytes
-        return replace(
-            interpreter, command=tuple(command), relays=True, most=Most(PROCESSES, self.memory_bytes or 0) if watch else None
-        )
+        return replace(interpreter, command=tuple(command), relays=True, most=Most(PROCESSES, self.memory_bytes or 0) if watch else None)
 
 
 def _environment(own: Mapping[str, str]) -> Iterator[str]:
     root = str(Path(suite.__file__).parent.parent)
     known = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp/home", "TMPDIR": "/tmp", "USER": "nobody", "LOGNAME": "nobody", "LANG": "C.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": HOME, "TMPDIR": "/tmp", "USER": "nobody", "LOGNAME": "nobody", "LANG": "C.UTF-8",
         "SQUEEZEMARK_HOME": str(environments.home().parent), "PYTHONPATH": root, "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
     for name, value in {**known, **ONE_THREAD, **own}.items():
         yield from ("--setenv", name, value)
+
+
+def _empty(folder: str) -> tuple[str, ...]:
+    return "--size", str(SPACE), "--tmpfs", folder
 
 
 def _system() -> Iterator[str]:
