@@ -1,6 +1,6 @@
 """Reads a store for the site: every record, what pages need of its raw columns, and nothing that the columns do not bear out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -36,9 +36,9 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records in the order of their names, what is kept of their columns, and what had to be left out."""
+    """Records in the order of their names, the store of each, what is kept of their columns, and what had to be left out."""
 
-    store: Store
+    stores: Mapping[str, Store]
     records: tuple[Record, ...]
     samples: Mapping[str, Samples]
     broken: tuple[BrokenRecord, ...]
@@ -53,30 +53,45 @@ class Evidence:
         known = record.accuracy
         if known is None:
             return {}
-        of_items = {name: array for name, array in self.store.columns(record).items() if array.shape[:1] == (known.items,)}
+        of_items = {name: array for name, array in self.stores[record.name].columns(record).items() if array.shape[:1] == (known.items,)}
         return {name: array for name, array in of_items.items() if name not in known.metrics and not name.startswith(PREFIX)}
 
 
 def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
     """Everything in the store that can be shown; what cannot be is in `broken`."""
-    metrics = {name: card.metric for name, card in models.items()}
-    known: dict[bytes, Array] = {}
+    return collect_some(store, store.stems(), {name: card.metric for name, card in models.items()})
+
+
+def collect_some(store: Store, stems: Iterable[str], known: Mapping[str, str]) -> Evidence:
+    """The same of some files of a store. `known`: the headline metric of each model, as far as it is known from elsewhere."""
+    metrics, seen = dict(known), dict[bytes, Array]()
     records: dict[str, Record] = {}
     samples: dict[str, Samples] = {}
-    broken = list(store.broken())
-    for record in store.records():
+    broken: list[BrokenRecord] = []
+    for stem in stems:
         try:
-            samples[record.name] = _samples(store, record, metrics, known)
+            record = store.read(store.path(stem))
+            samples[record.name] = _samples(store, record, metrics, seen)
             records[record.name] = record
         except BrokenRecord as error:
             broken.append(error)
     ordered = tuple(records[name] for name in sorted(records))
-    return Evidence(store, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
+    return Evidence(dict.fromkeys(records, store), ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
+
+
+def joined(parts: Iterable[Evidence]) -> Evidence:
+    """Several as one."""
+    known = list(parts)
+    stores = {name: store for part in known for name, store in part.stores.items()}
+    samples = {name: kept for part in known for name, kept in part.samples.items()}
+    records = sorted((record for part in known for record in part.records), key=lambda record: record.name)
+    broken = sorted((error for part in known for error in part.broken), key=lambda error: str(error.path))
+    return Evidence(stores, tuple(records), samples, tuple(broken))
 
 
 def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[bytes, Array]) -> Samples:
     """Raises BrokenRecord for a record that its columns, or its model's other records, contradict."""
-    path = store.folder / f"{record.name}.json"
+    path = store.path(store.stem(record))
     if record.accuracy is not None:
         metric = metrics.setdefault(record.cell.model, record.accuracy.metric)
         if record.accuracy.metric != metric or metric not in record.accuracy.metrics:

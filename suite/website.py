@@ -13,6 +13,7 @@ import jinja2
 
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
+from suite.comparable import identity
 from suite.contracts import BASELINE
 from suite.coverage import matrices
 from suite.devices import device_boards, kernels
@@ -28,7 +29,7 @@ from suite.record import Record, encode
 from suite.sensitivity import sensitivities
 from suite.slices import Group, groups, worst
 from suite.store import COLUMNS
-from suite.summarize import Board, Row, identity
+from suite.summarize import Board, Row
 
 CROWDED = 1500
 """With more rows than this in all, the front page leaves charts and all but the first rows to the pages of the models."""
