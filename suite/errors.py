@@ -9,6 +9,7 @@
     ├── StoreError            the results folder
     │   ├── NotWritable       it cannot be written
     │   └── BrokenRecord      a file in it is not a record (carries path)
+    ├── SiteError             the site could not be built; the one that was there is as it was
     └── CellFailed            one cell came to nothing (carries status); becomes a record, never ends the run
 
 Each message is one sentence that says what to do. Only `suite.cli` prints them and exits.
@@ -71,6 +72,10 @@ class BrokenRecord(StoreError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path} is not a readable record ({reason}); delete it and run again to measure it anew.")
+
+
+class SiteError(SqueezemarkError):
+    """The site could not be built; the one that was there is as it was."""
 
 
 class CellFailed(SqueezemarkError):

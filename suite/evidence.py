@@ -36,9 +36,9 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records in the order of their names, the store of each, what is kept of their columns, and what had to be left out."""
+    """Records in the order of their names; of each the store, the stem of its file and what is kept of its columns; what was left out."""
 
-    stores: Mapping[str, Store]
+    files: Mapping[str, tuple[Store, str]]
     records: tuple[Record, ...]
     samples: Mapping[str, Samples]
     broken: tuple[BrokenRecord, ...]
@@ -53,7 +53,7 @@ class Evidence:
         known = record.accuracy
         if known is None:
             return {}
-        of_items = {name: array for name, array in self.stores[record.name].columns(record).items() if array.shape[:1] == (known.items,)}
+        of_items = {name: array for name, array in self.files[record.name][0].columns(record).items() if array.shape[:1] == (known.items,)}
         return {name: array for name, array in of_items.items() if name not in known.metrics and not name.startswith(PREFIX)}
 
 
@@ -66,27 +66,28 @@ def collect_some(store: Store, stems: Iterable[str], known: Mapping[str, str]) -
     """The same of some files of a store. `known`: the headline metric of each model, as far as it is known from elsewhere."""
     metrics, seen = dict(known), dict[bytes, Array]()
     records: dict[str, Record] = {}
+    files: dict[str, tuple[Store, str]] = {}
     samples: dict[str, Samples] = {}
     broken: list[BrokenRecord] = []
     for stem in stems:
         try:
             record = store.read(store.path(stem))
             samples[record.name] = _samples(store, record, metrics, seen)
-            records[record.name] = record
+            records[record.name], files[record.name] = record, (store, stem)
         except BrokenRecord as error:
             broken.append(error)
     ordered = tuple(records[name] for name in sorted(records))
-    return Evidence(dict.fromkeys(records, store), ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
+    return Evidence(files, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
 
 
 def joined(parts: Iterable[Evidence]) -> Evidence:
     """Several as one."""
     known = list(parts)
-    stores = {name: store for part in known for name, store in part.stores.items()}
+    files = {name: file for part in known for name, file in part.files.items()}
     samples = {name: kept for part in known for name, kept in part.samples.items()}
     records = sorted((record for part in known for record in part.records), key=lambda record: record.name)
     broken = sorted((error for part in known for error in part.broken), key=lambda error: str(error.path))
-    return Evidence(stores, tuple(records), samples, tuple(broken))
+    return Evidence(files, tuple(records), samples, tuple(broken))
 
 
 def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[bytes, Array]) -> Samples:

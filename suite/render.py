@@ -1,31 +1,39 @@
-"""Builds the static leaderboard from a store and the plug-ins' cards alone: the same records give the same bytes."""
+"""Builds the static leaderboard from stores and the plug-ins' cards alone: the same records give the same bytes."""
 
-import shutil
-import tempfile
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from suite.contracts import MethodCard, ModelCard, TargetCard
-from suite.errors import BrokenRecord, UsageError
-from suite.evidence import collect
+from suite.errors import BrokenRecord
+from suite.evidence import Evidence, collect_some, joined
 from suite.examples import Gallery
+from suite.hashing import hash_file
 from suite.pages import Cards
+from suite.publishing.crew import crew, hands
+from suite.publishing.data import downloads
+from suite.publishing.place import Replacement
+from suite.publishing.shelves import Outcome, Workbench
+from suite.publishing.survey import Group, Survey, survey
 from suite.store import Store
 from suite.summarize import summarize
-from suite.website import Site
+from suite.website import Press, Site, sources
 
-MARKER = ".squeezemark-site"
-"""Says that a folder was rendered here and may be replaced."""
+WHOLE = 2000
+"""Up to so many records every board is on the front pages; of more, the largest of each model on each target, and the others are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What was made: HTML pages, records shown, and files of the store that had to be left out."""
+    """What was made: HTML pages, records shown, and files of the store that had to be left out. reused: pages that had not changed."""
 
     pages: int
     records: int
     broken: tuple[BrokenRecord, ...]
+    reused: int = 0
 
 
 def render(
@@ -35,53 +43,90 @@ def render(
     targets: Mapping[str, TargetCard],
     out: Path,
     work: Path | None = None,
+    overlay: Store | None = None,
 ) -> Rendered:
-    """Writes the site to `out`, replacing a site that is there only once the new one is whole. Raises UsageError.
+    """Writes the site to `out`, replacing a site that is there only once the new one is whole. Raises UsageError and SiteError.
 
-    `work`: the working folder of a run, whose test sets save making them again for the examples.
+    `work`: the working folder of a run. Test sets in it save making them again for the examples, and what each board came to is kept
+    there, so that the next rendering makes only what has changed. `overlay`: one's own results, shown as such beside the published ones.
     """
-    out = out.resolve()
-    _check(out, store.folder.resolve())
-    evidence = collect(store, models)
-    site = Site(
-        Cards(models, methods, targets), evidence, summarize(evidence.records, evidence.columns), store.folder, Gallery(models, work)
+    cards = Cards(models, methods, targets)
+    with Replacement(out, [store, *([overlay] if overlay else [])], work) as place:
+        stores = [store] if overlay is None else [store, Store(overlay.folder, local=True)]
+        processes = hands(sum(len(each.stems()) for each in stores))
+        with crew(processes) as mapped:
+            seen = survey(stores, {name: card.metric for name, card in models.items()}, mapped)
+        front = {number: _evidence(seen, seen.groups[number]) for number in _front(seen)}
+        evidence = joined(front.values())
+        press = Press(cards)
+        site = Site(press, evidence, summarize(evidence.records, evidence.columns), seen.names)
+        bench = Workbench(seen, front, site, press, Gallery(models, work), place.fresh, place.shelf, _stamp(cards), place.previous)
+        outcomes = _build(bench, processes)
+        listings = tuple(outcome.listing for outcome in outcomes if outcome.listing is not None)
+        pages = Site(press, evidence, site.boards, seen.names, listings).write(place.fresh)
+        place.done({outcome.kept for outcome in outcomes})
+    broken = [*seen.broken, *(BrokenRecord(Path(path), reason) for outcome in outcomes for path, reason in outcome.broken)]
+    return Rendered(
+        pages + sum(outcome.pages for outcome in outcomes),
+        sum(outcome.records for outcome in outcomes),
+        tuple(sorted(broken, key=lambda error: str(error.path))),
+        sum(outcome.pages for outcome in outcomes if outcome.reused),
     )
+
+
+def _evidence(seen: Survey, group: Group) -> Evidence:
+    return collect_some(group.store, group.stems, seen.metrics)
+
+
+def _front(seen: Survey) -> list[int]:
+    """The groups that the front pages show, by number: all, or of many the largest board of each model on each target."""
+    if seen.files <= WHOLE:
+        return list(range(len(seen.groups)))
+    best: dict[tuple[str, ...], tuple[int, int]] = {}
+    for number, group in enumerate(seen.groups):
+        kind = group.place[:2] if not group.store.local else (*group.place[:3], group.place[4])
+        best[kind] = min(best.get(kind, (1, 0)), (-group.rows, number))
+    return sorted(number for _, number in best.values())
+
+
+_bench: Workbench | None = None
+"""What the processes of a crew find when they begin."""
+
+
+def _one(number: int) -> Outcome:
+    assert _bench is not None
+    return _bench.build(number)
+
+
+def _build(bench: Workbench, processes: int) -> list[Outcome]:
+    """Every group's files, and the downloads of all."""
+    global _bench
+    _bench = bench
+    bench.press.prepare()
+    for folder in ("record", "board", "data", "model", "method", "target"):
+        (bench.out / folder).mkdir()
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise UsageError(f"The site cannot be written to {out} ({error.strerror}); choose another folder with --out.") from error
-    try:
-        (fresh / MARKER).write_text("Rendered by squeezemark; replaced as a whole by the next rendering.\n")
-        pages = site.write(fresh)
-        fresh.chmod(0o755)
-        _swap(fresh, out)
+        with crew(processes) as mapped:
+            outcomes = sorted(mapped(_one, _turns(bench.survey)), key=lambda outcome: outcome.number)
+        downloads(bench, outcomes, processes)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return Rendered(pages, len(evidence.records), evidence.broken)
+        _bench = None
+    return outcomes
 
 
-def _check(out: Path, results: Path) -> None:
-    """Refuses to replace what was not rendered here, or what the records lie in."""
-    if results.is_relative_to(out):
-        raise UsageError(f"The results folder {results} lies in {out}, which rendering replaces; choose another folder with --out.")
-    if not out.exists():
-        return
-    if not out.is_dir() or (not (out / MARKER).is_file() and any(out.iterdir())):
-        raise UsageError(f"{out} holds something other than a rendered site; empty it, or choose another folder with --out.")
+def _turns(seen: Survey) -> Iterable[int]:
+    """Groups in an order in which processes do not begin with the same model: its test set is made once, by the first that needs it."""
+    turn: dict[str, int] = {}
+    order = []
+    for number, group in enumerate(seen.groups):
+        turn[group.place[0]] = turn.get(group.place[0], -1) + 1
+        order.append((turn[group.place[0]], number))
+    return [number for _, number in sorted(order)]
 
 
-def _swap(fresh: Path, out: Path) -> None:
-    """Puts `fresh` in the place of `out`; what was there stays until the new one has its name."""
-    if not out.exists():
-        fresh.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    out.rename(old / "site")
-    try:
-        fresh.rename(out)
-    except OSError:
-        (old / "site").rename(out)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+def _stamp(cards: Cards) -> str:
+    """Of everything but the records that a page depends on: this program, its templates, and the plug-ins with their data."""
+    here = Path(__file__).parent
+    files = sorted([*here.rglob("*.py"), *(sources() / "templates").glob("*.html")])
+    said: list[Any] = [[hash_file(path) for path in files], re.sub(r" at 0x[0-9a-f]+", "", repr(cards))]
+    return sha256(repr(said).encode(errors="surrogatepass")).hexdigest()

@@ -5,16 +5,16 @@ summarized and rendered by itself (`suite.publishing.shelves`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from suite.comparable import Place, place_of
 from suite.errors import BrokenRecord
+from suite.publishing.crew import Mapped
 from suite.store import COLUMNS, Store
 
 CHUNK = 500
@@ -92,11 +92,7 @@ class Survey:
         return sum(len(group.stems) for group in self.groups)
 
 
-Look = Callable[[Callable[[tuple[Store, tuple[str, ...]]], Any], Iterable[tuple[Store, tuple[str, ...]]]], Iterable[Any]]
-"""Maps a function over chunks of files: the built-in `map`, or that of a pool of processes."""
-
-
-def survey(stores: Iterable[Store], known: Mapping[str, str], mapped: Look = map) -> Survey:
+def survey(stores: Iterable[Store], known: Mapping[str, str], mapped: Mapped = map) -> Survey:
     """Looks at every file once. `known`: headline metric of each model that has a card."""
     groups: dict[tuple[Place, int], list[Seen]] = defaultdict(list)
     folders, broken, metrics = list(stores), [], dict(known)
