@@ -97,7 +97,7 @@ def main() -> None:
                 if name == "one record more":
                     add(room / "results", 0xFFFFFF)
                 wall, spent, peak = build(room)
-                print(f"{count:7,} records, {name:15}: {wall:7.1f} s, {spent:7.1f} s of CPU, {peak:6.0f} MiB at most in one process", flush=True)
+                print(f"{count:7,} records, {name:15}: {wall:6.1f} s, {spent:6.1f} s of CPU, {peak:5.0f} MiB in one process", flush=True)
                 if name == "cold":
                     memory[count] = peak
                     if count in ALLOWED_S:

@@ -15,6 +15,7 @@ import msgspec
 from suite import formats
 from suite.config import Budget
 from suite.contracts import Claims, ModelCard
+from suite.errors import CellFailed
 from suite.plugins import model_part
 from suite.protocol import Job, Progress, peak_bytes, serve
 from suite.record import ClaimCheck, Part, RecipeStep
@@ -51,7 +52,10 @@ class Lessons:
 
 
 def compress(job: Job, progress: Progress) -> dict[str, Any]:
-    """Writes one file per component to `job["out"]`; the result has the audited parts, the claims and the cost."""
+    """Writes one file per component to `job["out"]`; the result has the audited parts, the claims and the cost.
+
+    With `job["audit"]` false the cost alone: the parts and claims are those of another process, which has not run the method (`checked`).
+    """
     card: ModelCard = model_part(str(job["model"]), "card").CARD
     steps = msgspec.convert(job["recipe"], tuple[RecipeStep, ...])
     baseline, out = Path(job["baseline"]), Path(job["out"])
@@ -70,8 +74,21 @@ def compress(job: Job, progress: Progress) -> dict[str, Any]:
         "items": max(calibration.used.values(), default=0),
     }
     cost |= lessons.used()
+    if not job.get("audit", True):
+        return {"cost": cost}
     progress(len(steps), len(steps), "checking the artifact")
     return audit(job, card, steps, files, baseline) | {"cost": cost}
+
+
+def checked(job: Job, progress: Progress) -> dict[str, Any]:
+    """The audited parts and the claims of what lies in `job["out"]`, in a process that never ran the method. Raises CellFailed."""
+    progress(0, 1, "checking the artifact")
+    card: ModelCard = model_part(str(job["model"]), "card").CARD
+    files = {component.name: formats.place(Path(job["out"]), component.name, str(job["format"])) for component in card.components}
+    for name, path in files.items():
+        if path.is_symlink() or not path.is_file():
+            raise CellFailed("compress_failed", f"its process ended, and there is no file of the component {name!r}")
+    return audit(job, card, msgspec.convert(job["recipe"], tuple[RecipeStep, ...]), files, Path(job["baseline"]))
 
 
 def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mapping[str, Path], baseline: Path) -> dict[str, Any]:
@@ -95,4 +112,4 @@ def audit(job: Job, card: ModelCard, steps: tuple[RecipeStep, ...], files: Mappi
 
 
 if __name__ == "__main__":
-    serve({"compress": compress}, "compress_failed")
+    serve({"compress": compress, "checked": checked}, "compress_failed")

@@ -8,7 +8,9 @@
     ├── PlugInError           a plug-in that cannot be imported or declares nonsense (carries kind, name)
     ├── StoreError            the results folder
     │   ├── NotWritable       it cannot be written
-    │   └── BrokenRecord      a file in it is not a record (carries path)
+    │   ├── BrokenRecord      a file in it is not a record (carries path)
+    │   └── BrokenGrant       a file in its folder `provenance/` grants nothing (carries path)
+    ├── BrokenBundle          a submission that is not what `submit` writes, or was changed (carries path, check)
     ├── SiteError             the site could not be built; the one that was there is as it was
     └── CellFailed            one cell came to nothing (carries status); becomes a record, never ends the run
 
@@ -76,6 +78,22 @@ class BrokenRecord(StoreError):
 
 class SiteError(SqueezemarkError):
     """The site could not be built; the one that was there is as it was."""
+
+
+class BrokenGrant(StoreError):
+    """A grant of provenance that cannot be read, or that is of another record than the one that lies there."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} grants nothing ({reason}); put back what was there, or remove it.")
+
+
+class BrokenBundle(SqueezemarkError):
+    """A submission that cannot be opened. `check` is the name of what it did not stand: archive, names, manifest, files or limits."""
+
+    def __init__(self, path: Path, reason: str, check: str = "archive") -> None:
+        self.path, self.reason, self.check = path, reason, check
+        super().__init__(f"{path} cannot be used as a bundle ({reason}); ask its author for one that `squeezemark submit` wrote.")
 
 
 class CellFailed(SqueezemarkError):

@@ -1,7 +1,7 @@
 """Reads a store for the site: every record, what pages need of its raw columns, and nothing that the columns do not bear out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from suite.charts import Histogram, Strips, histogram, strips
 from suite.contracts import ModelCard
-from suite.errors import BrokenRecord
+from suite.errors import BrokenGrant, BrokenRecord
 from suite.paired import score_columns
+from suite.provenance import NOBODY, Provenance, read
 from suite.record import Record
 from suite.slices import PREFIX
 from suite.statistics import quad_log_ratios
@@ -36,12 +37,13 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records in the order of their names; of each the store, the stem of its file and what is kept of its columns; what was left out."""
+    """Records in the order of their names; of each its store and file, what is kept of its columns, and its tier; what was left out."""
 
     files: Mapping[str, tuple[Store, str]]
     records: tuple[Record, ...]
     samples: Mapping[str, Samples]
-    broken: tuple[BrokenRecord, ...]
+    broken: tuple[BrokenRecord | BrokenGrant, ...]
+    provenance: Provenance = NOBODY
 
     def columns(self, record: Record) -> dict[str, Array]:
         """The headline column of a record and those of scores, as `summarize` wants them."""
@@ -59,16 +61,18 @@ class Evidence:
 
 def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
     """Everything in the store that can be shown; what cannot be is in `broken`."""
-    return collect_some(store, store.stems(), {name: card.metric for name, card in models.items()})
+    provenance = read(store)
+    found = collect_some(store, store.stems(), {name: card.metric for name, card in models.items()}, provenance)
+    return replace(found, broken=tuple(sorted((*found.broken, *provenance.broken), key=lambda error: str(error.path))))
 
 
-def collect_some(store: Store, stems: Iterable[str], known: Mapping[str, str]) -> Evidence:
+def collect_some(store: Store, stems: Iterable[str], known: Mapping[str, str], provenance: Provenance = NOBODY) -> Evidence:
     """The same of some files of a store. `known`: the headline metric of each model, as far as it is known from elsewhere."""
     metrics, seen = dict(known), dict[bytes, Array]()
     records: dict[str, Record] = {}
     files: dict[str, tuple[Store, str]] = {}
     samples: dict[str, Samples] = {}
-    broken: list[BrokenRecord] = []
+    broken: list[BrokenRecord | BrokenGrant] = []
     for stem in stems:
         try:
             record = store.read(store.path(stem))
@@ -77,17 +81,17 @@ def collect_some(store: Store, stems: Iterable[str], known: Mapping[str, str]) -
         except BrokenRecord as error:
             broken.append(error)
     ordered = tuple(records[name] for name in sorted(records))
-    return Evidence(files, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))))
+    return Evidence(files, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))), provenance)
 
 
-def joined(parts: Iterable[Evidence]) -> Evidence:
+def joined(parts: Iterable[Evidence], provenance: Provenance = NOBODY) -> Evidence:
     """Several as one."""
     known = list(parts)
     files = {name: file for part in known for name, file in part.files.items()}
     samples = {name: kept for part in known for name, kept in part.samples.items()}
     records = sorted((record for part in known for record in part.records), key=lambda record: record.name)
     broken = sorted((error for part in known for error in part.broken), key=lambda error: str(error.path))
-    return Evidence(files, tuple(records), samples, tuple(broken))
+    return Evidence(files, tuple(records), samples, tuple(broken), provenance)
 
 
 def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[bytes, Array]) -> Samples:

@@ -14,7 +14,6 @@ from suite import __version__, environment, environments, formats, instructions
 from suite.contracts import TargetCard
 from suite.errors import CellFailed
 from suite.evaluate import Bundle, evaluate
-from suite.executors import local
 from suite.hashing import hash_json
 from suite.measure import Targets, measure
 from suite.plan import Plan, PlannedCell
@@ -183,7 +182,7 @@ class Bench:
                 budget=msgspec.to_builtins(self.workspace.config.budget),
             )  # fmt: skip
             there = environments.python(formats.FORMATS[self.planned.format].environment)
-            self.shelf.result = local.run("suite.compress", job, self._patience, self.progress, there)
+            self.shelf.result = self.workspace.make(job, self._patience, self.progress, there)
         result = self.shelf.result
         artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
         facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}

@@ -36,7 +36,8 @@ def count(
     steady = {COUNTS: str(out), "PYTHONHASHSEED": "0"}
     limit = workspace.config.limits.launch_s * target.patience
     try:
-        result = local.run("suite.worker", job, limit, progress, replace(counter, environ={**counter.environ, **steady}))
+        counting = workspace.confine(replace(counter, environ={**counter.environ, **steady}), job)
+        result = local.run("suite.worker", job, limit, progress, counting)
     except CellFailed as failure:
         return InstructionCounts(reason=f"they could not be counted: {failure.reason}")
     of = {side: {name: tuple(counts) for name, counts in result["counts"][side].items()} for side in ("compressed", "baseline")}

@@ -1,6 +1,6 @@
 """The page of a record, and its line in the downloads."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +30,8 @@ class Leaves:
     def flat(self, record: Record) -> tuple[Row, Cards, bool]:
         """What `suite.downloads.flat` makes a line of: the row, the cards, and whether no newer record has taken its place."""
         place = self.site.places.get(record.name)
-        return place[0] if place else _replaced(record), self.site.press.cards, place is not None
+        row = place[0] if place else _replaced(record)
+        return replace(row, provenance=self.site.evidence.provenance.tier(record)), self.site.press.cards, place is not None
 
     @cached_property
     def _current(self) -> dict[tuple[object, ...], Record]:
@@ -48,6 +49,8 @@ class Leaves:
         return {
             "record": record,
             "row": row,
+            "tier": evidence.provenance.tier(record),
+            "grant": evidence.provenance.grants.get(record.name),
             "view": view,
             "baseline": baseline,
             "successor": None if view else self._current.get(identity(record)),

@@ -57,7 +57,7 @@ def named(given: Iterable[Path]) -> Iterator[Path]:
 
 def read(file: Path, methods: Mapping[str, MethodCard]) -> MethodCard:
     """The card of a recipe, named like its file. Raises PlugInError: unreadable, unknown keys or methods, steps in an impossible order."""
-    table = _decode(file)
+    table = decode(file)
     if not table.variants:
         raise PlugInError("method", file.stem, "it has no variants")
     for variant in table.variants:
@@ -85,13 +85,14 @@ def read(file: Path, methods: Mapping[str, MethodCard]) -> MethodCard:
     )
 
 
-def _decode(file: Path) -> RecipeTable:
+def decode(file: Path) -> RecipeTable:
+    """A recipe's file as it stands, whatever methods there are. Raises PlugInError."""
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8"))
         return msgspec.convert(found, RecipeTable)
     except OSError as error:
         raise PlugInError("method", file.stem, f"its file {file} cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PlugInError("method", file.stem, f"its file {file} is not TOML: {error}") from error
     except msgspec.ValidationError as error:
         raise PlugInError("method", file.stem, f"a value of its file {file} cannot be used: {error}") from error

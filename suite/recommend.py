@@ -69,6 +69,17 @@ def recommend(
     return tuple(_advice(board, wish, methods, targets) for board in boards if board.baseline is not None)
 
 
+def usual(boards: Iterable[Board]) -> tuple[str, str]:
+    """The target that most was measured on, and the largest of its tiers: what is meant where nobody names one. Raises ValueError if none."""
+    sizes: Counter[str] = Counter()
+    tiers: dict[str, set[str]] = {}
+    for board in boards:
+        sizes[board.target] += len(board.rows)
+        tiers.setdefault(board.target, set()).add(board.tier)
+    target = max(sorted(sizes), key=lambda name: sizes[name])
+    return target, "full" if "full" in tiers[target] else "quick"
+
+
 def _advice(board: Board, wish: Wish, methods: Mapping[str, MethodCard], targets: Mapping[str, TargetCard]) -> Advice:
     timed = board.target not in targets or targets[board.target].ranks_latency
     if not timed and (wish.latency_ms is not None or wish.prefer == "faster"):

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from suite.contracts import MethodCard, ModelCard, TargetCard
-from suite.errors import BrokenRecord
+from suite.errors import BrokenGrant, BrokenRecord
 from suite.evidence import Evidence, collect_some, joined
 from suite.examples import Gallery
 from suite.hashing import hash_file
 from suite.pages import Cards
+from suite.provenance import Provenance
+from suite.provenance import read as provenance
 from suite.publishing.crew import crew, hands
 from suite.publishing.data import downloads
 from suite.publishing.place import Replacement
@@ -32,7 +34,7 @@ class Rendered:
 
     pages: int
     records: int
-    broken: tuple[BrokenRecord, ...]
+    broken: tuple[BrokenRecord | BrokenGrant, ...]
     reused: int = 0
 
 
@@ -56,16 +58,18 @@ def render(
         processes = hands(sum(len(each.stems()) for each in stores))
         with crew(processes) as mapped:
             seen = survey(stores, {name: card.metric for name, card in models.items()}, mapped)
-        front = {number: _evidence(seen, seen.groups[number]) for number in _front(seen)}
-        evidence = joined(front.values())
+        granted = provenance(store)
+        front = {number: _evidence(seen, seen.groups[number], granted) for number in _front(seen)}
+        evidence = joined(front.values(), granted)
         press = Press(cards)
-        site = Site(press, evidence, summarize(evidence.records, evidence.columns), seen.names)
+        site = Site(press, evidence, summarize(evidence.records, evidence.columns, granted), seen.names)
         bench = Workbench(seen, front, site, press, Gallery(models, work), place.fresh, place.shelf, _stamp(cards), place.previous)
         outcomes = _build(bench, processes)
         listings = tuple(outcome.listing for outcome in outcomes if outcome.listing is not None)
         pages = Site(press, evidence, site.boards, seen.names, listings).write(place.fresh)
         place.done({outcome.kept for outcome in outcomes})
-    broken = [*seen.broken, *(BrokenRecord(Path(path), reason) for outcome in outcomes for path, reason in outcome.broken)]
+    broken: list[BrokenRecord | BrokenGrant] = [*seen.broken, *granted.broken]
+    broken += [BrokenRecord(Path(path), reason) for outcome in outcomes for path, reason in outcome.broken]
     return Rendered(
         pages + sum(outcome.pages for outcome in outcomes),
         sum(outcome.records for outcome in outcomes),
@@ -74,8 +78,8 @@ def render(
     )
 
 
-def _evidence(seen: Survey, group: Group) -> Evidence:
-    return collect_some(group.store, group.stems, seen.metrics)
+def _evidence(seen: Survey, group: Group, granted: Provenance) -> Evidence:
+    return collect_some(group.store, group.stems, seen.metrics, granted)
 
 
 def _front(seen: Survey) -> list[int]:

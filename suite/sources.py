@@ -49,7 +49,7 @@ def shared(files: Iterator[Path]) -> dict[str, str]:
 def _imported(file: Path) -> Iterator[str]:
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deeply for the parser
         return  # a broken plug-in is reported by whoever imports it
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == SHARED:

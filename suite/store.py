@@ -106,8 +106,8 @@ class Store:
             if columns is not None:
                 data = column_files.pack(columns)
                 record = msgspec.structs.replace(record, columns_sha256=column_files.digest(data))
-                _write(self.folder / (record.name + COLUMNS), data)
-            _write(self.folder / (record.name + ".json"), encode(record))
+                write(self.folder / (record.name + COLUMNS), data)
+            write(self.folder / (record.name + ".json"), encode(record))
         except OSError as error:
             raise NotWritable(f"The record {record.name} could not be written to {self.folder} ({_reason(error)}).") from error
         return record
@@ -124,7 +124,7 @@ def _reason(error: Exception) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
     """Whole or not at all, also if the machine loses power: synced under another name, then renamed."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
         try:

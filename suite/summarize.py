@@ -13,6 +13,7 @@ from suite.figures import Grade
 from suite.frontier import frontier
 from suite.letters import tie_letters
 from suite.paired import Paired, paired
+from suite.provenance import NOBODY, SELF, Provenance, Tier
 from suite.ranks import Speed, accuracy_ranks, speed_ranks
 from suite.record import Estimate, Record
 from suite.statistics import difference
@@ -61,6 +62,7 @@ class Row:
     incomparable: str | None = None
     size_frontier: bool = False
     latency_frontier: bool = False
+    provenance: Tier = SELF
 
     @property
     def is_baseline(self) -> bool:
@@ -140,13 +142,14 @@ def verdict(estimate: Estimate, neutral: float, margin: float = 0.0) -> Verdict:
     return "worse" if estimate.high < neutral - margin else "tie"
 
 
-def summarize(records: Iterable[Record], columns: Columns) -> tuple[Board, ...]:
-    """Boards in the order of model, target, tier and host. `columns` gives a record's raw columns."""
+def summarize(records: Iterable[Record], columns: Columns, provenance: Provenance = NOBODY) -> tuple[Board, ...]:
+    """Boards in the order of model, target, tier and host. `columns` gives a record's raw columns, `provenance` its tier."""
     groups: dict[Place, list[Record]] = defaultdict(list)
     for record in records:
         if record.cell.component is None:
             groups[board_key(record)].append(record)
-    return tuple(_board(groups[key], columns) for key in sorted(groups))
+    boards = (_board(groups[key], columns) for key in sorted(groups))
+    return tuple(replace(board, rows=tuple(replace(row, provenance=provenance.tier(row.record)) for row in board.rows)) for board in boards)
 
 
 def _board(records: list[Record], columns: Columns) -> Board:
@@ -163,7 +166,7 @@ def _board(records: list[Record], columns: Columns) -> Board:
 
 
 def compare(record: Record, board: Board, columns: Columns) -> Row:
-    """A record that is not on the board itself (of one component, say) beside the board's baseline."""
+    """A record that is not on the board itself (of one component, say) beside the board's baseline; its tier is not asked for."""
     baseline = board.baseline.record if board.baseline else None
     return _row(record, board.metric, baseline, columns(baseline) if baseline else None, columns)
 

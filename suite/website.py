@@ -18,17 +18,18 @@ from suite.coverage import matrices
 from suite.devices import device_boards, kernels
 from suite.evidence import Evidence
 from suite.filters import FILTERS
+from suite.finder import SHOWN, front, prebuilt
 from suite.forest import LINES, forests
 from suite.heat import SHADES, HeatMap
 from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, by_method, slug
+from suite.provenance import WORDS
+from suite.rows import script
 from suite.sensitivity import sensitivities
 from suite.summarize import Board, Row
 
-CROWDED = 1500
-"""With more rows than this in all, the front page leaves charts and all but the first rows to the pages of the models."""
-
-FIRST_ROWS = 20
+FIRST_ROWS = 8
+"""Of each board the front page shows no more; all of them are on the page of its model and in the table."""
 
 OPEN = 12
 """The figures of a known result lie open if there are no more than this; the picture shows them anyway."""
@@ -81,6 +82,7 @@ class Press:
             "shades": SHADES,
             "group_limit": GROUPS,
             "baseline_method": BASELINE,
+            "tier_words": WORDS,
             "plotly_styles": sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', self.plotly))),
             "notes": {},
             **self.more,
@@ -120,6 +122,7 @@ class Site:
     def write(self, out: Path) -> int:
         """Everything but the pages of records and their data. Returns the number of pages."""
         self._assets(out / "assets")
+        self._rows(out / "data")
         pages = 0
         for path, template, values in self._pages():
             place = out / path
@@ -167,10 +170,9 @@ class Site:
     def _pages(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Path, template and values of each page."""
         names = {f"{kind}_names": self._names(kind) for kind in ("model", "method", "target")}
-        crowded = sum(len(board.rows) for board in self.boards) + sum(listing.rows for listing in self.listings) > CROWDED
-        shown = {"views": self.views, "listings": self.listings}
-        yield "index.html", "index.html", {**shown, "crowded": crowded, "limit": FIRST_ROWS, **names}
-        yield "about.html", "about.html", {}
+        yield "index.html", "index.html", {**self._front(), **names}
+        for page in ("table", "compare", "explore", "submit", "about"):
+            yield f"{page}.html", f"{page}.html", {"views": self.views, "listings": self.listings}
         covered = matrices(self.views, self.cards)
         yield "coverage.html", "coverage.html", {"matrices": covered}
         yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1}
@@ -186,6 +188,12 @@ class Site:
             views = [view for view in self.views if view.board.target == name]
             listings = [listing for listing in self.listings if listing.target == name]
             yield f"target/{slug(name)}.html", "target.html", {"name": name, "views": views, "listings": listings}
+
+    def _front(self) -> dict[str, Any]:
+        first = front(self.views, self.cards)
+        rest = [view for view in self.views if view not in first]
+        shown = {"views": first, "others": rest, "listings": self.listings, "limit": FIRST_ROWS, "shown": SHOWN, "heats": self._heats}
+        return {**shown, "answers": prebuilt(self.views, self.cards)}
 
     def _findings(self) -> dict[str, Any]:
         views = [view for view in self.views if self.cards.is_reference(view.board.target)] or self.views
@@ -211,3 +219,8 @@ class Site:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
         (out / "plotly.min.js").write_text(self.press.plotly, encoding="utf-8", newline="\n")
+
+    def _rows(self, out: Path) -> None:
+        """What the site's scripts read."""
+        out.mkdir(exist_ok=True)
+        (out / "rows.js").write_text(script(self.views, self.cards), encoding="utf-8", newline="\n")

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from suite import arrays, environment, environments, facts, formats
+from suite import arrays, environment, environments, facts, formats, tampering
 from suite.config import Config
 from suite.contracts import TargetCard
 from suite.errors import CellFailed, NotWritable
@@ -26,8 +26,19 @@ from suite.record import Environment
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GIB = 1 << 30
+OWN = ("cell-", "training-", "prepare-")
+"""How the folders are called that a cell itself may write to."""
 MOST_MEMORY = 0.8
 """No process may take more than this share of the machine, whatever the limits say: the system would kill something."""
+
+
+Confine = Callable[[Interpreter, Mapping[str, Any]], Interpreter]
+"""What runs a job so that it reaches nothing but what the job names (`suite.submission.sandbox`)."""
+
+
+def openly(interpreter: Interpreter, job: Mapping[str, Any]) -> Interpreter:
+    """As the user who runs the suite: for methods that this user trusts."""
+    return interpreter
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +60,17 @@ class TestSplit:
 
 @dataclass(frozen=True)
 class Workspace:
-    """`folder` may be deleted at any time: all of it is made again. `paths` are the run's own plug-in folders."""
+    """`folder` may be deleted at any time: all of it is made again. `paths` are the run's own plug-in folders.
+
+    confine: what the processes that run methods and artifacts are run in.
+    """
 
     folder: Path
     config: Config
     paths: Mapping[str, list[str]]
     failures: dict[str, CellFailed] = field(default_factory=dict)
     """What could not be prepared, so that it is not tried again for every cell."""
+    confine: Confine = openly
 
     def job(self, do: str, **rest: Any) -> dict[str, Any]:
         """A job with what every process needs to know."""
@@ -79,9 +94,34 @@ class Workspace:
         """The result of a job of `suite.worker` where the target is. Raises CellFailed, HostError."""
         limit = limit_s * target.patience
         if self.host is None:
-            return local.run("suite.worker", job, limit, progress, environments.interpreter(target))
+            return local.run("suite.worker", job, limit, progress, self.confine(environments.interpreter(target), job))
         memory = int(self.host.facts["memory_bytes"] * MOST_MEMORY) or job["memory_bytes"]
         return self.host.run("suite.worker", job | {"memory_bytes": min(memory, job["memory_bytes"])}, (job["model"],), limit, progress)
+
+    def make(self, job: dict[str, Any], limit_s: float, progress: Progress, interpreter: Interpreter) -> dict[str, Any]:
+        """The result of a job `compress` of `suite.compress`. Raises CellFailed, also where the process changed what it only had to read.
+
+        A method of the user's own, and one in a sandbox, does not audit its artifact itself: its process might say anything.
+        """
+        strange = bool(self.paths.get("methods")) or self.confine is not openly
+        prepared = [path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith(OWN)]
+        watched = [*tampering.SOURCES, *map(Path, (place for places in self.paths.values() for place in places)), *prepared]
+        try:
+            with tampering.untouched(watched):
+                made = local.run("suite.compress", job | {"audit": not strange}, limit_s, progress, self.confine(interpreter, job))
+        except tampering.Tampered as found:
+            self._distrust(prepared, found)
+            raise
+        if not strange:
+            return made
+        checking = job | {"do": "checked"}
+        return made | local.run("suite.compress", checking, self.config.limits.compress_s, progress, self.confine(interpreter, checking))
+
+    def _distrust(self, prepared: list[Path], found: "tampering.Tampered") -> None:
+        """What was prepared and then changed is made anew for the next cell."""
+        for folder in prepared:
+            if any(Path(name).is_relative_to(folder) for name in found.changed):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def baseline(self, model: str, source: str, progress: Progress) -> Path:
         """The folder of the uncompressed graphs, their calibration feeds and `parts.json`. Raises CellFailed."""

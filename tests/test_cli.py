@@ -33,6 +33,11 @@ WRONG = [
         "have no variant of the same name; choose from int4_rtn/block_128",
     ),
     (("compare", "int4_rtn", "dynamic_int8", "--results", "no/such/results"), "run `squeezemark run` first"),
+    (("submit", "dynamic_int9", "--results", "site/results"), "Did you mean 'dynamic_int8'?"),
+    (("submit", "dynamic_int8", "--results", "no/such/results"), "run `squeezemark run` first"),
+    (("submit", "litert_dynamic_int8", "--results", "tests/golden"), "there is no record of it in tests/golden"),
+    (("verify",), "Name a bundle"),
+    (("verify", "--all", "--results", "no/such/results"), "There is no folder no/such/results"),
     (("serve", "--out", "no/such/site"), "run `squeezemark render` first"),
 ]
 
@@ -83,6 +88,8 @@ COMMANDS = [
     "compare",
     "recommend",
     "recompute",
+    "submit",
+    "verify",
     "new-target",
     "env",
     "doctor",

@@ -12,8 +12,8 @@ from site_store import PLANS, SHAPE, build, put
 
 from suite import website
 from suite.errors import UsageError
-from suite.record import Estimate
 from suite.publishing.place import MARKER
+from suite.record import Estimate
 from suite.render import Rendered
 from suite.store import COLUMNS, Store
 

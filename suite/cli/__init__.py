@@ -5,7 +5,7 @@ import sys
 import click
 
 from suite import __version__
-from suite.cli import advising, delivering, inspecting, measuring, modelling, publishing, surrounding
+from suite.cli import advising, delivering, inspecting, measuring, modelling, publishing, submitting, surrounding
 from suite.errors import SqueezemarkError, UsageError
 
 
@@ -45,6 +45,6 @@ def cli() -> None:
     """
 
 
-for module in (advising, delivering, inspecting, measuring, modelling, publishing, surrounding):
+for module in (advising, delivering, inspecting, measuring, modelling, publishing, submitting, surrounding):
     for command in module.COMMANDS:
         cli.add_command(command)

@@ -74,12 +74,14 @@ def recommend(
 
 def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, ...]) -> "tuple[Board, ...]":
     """The boards of a target, of the largest tier that it has. Raises UnknownName, UsageError."""
+    from suite.recommend import usual
+
     known = sorted({board.target for board in boards})
     if not known:
         raise UsageError("There are no records yet; run `squeezemark run` first.")
     if target is not None and target not in known:
         raise UnknownName("measured target", target, known)
-    wanted = target or max(known, key=lambda name: sum(len(board.rows) for board in boards if board.target == name))
+    wanted = target or usual(boards)[0]
     here = [board for board in boards if board.target == wanted]
     for model in models:
         if model not in {board.model for board in here}:

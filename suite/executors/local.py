@@ -10,11 +10,13 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from suite.errors import CellFailed, NotWritable
+from suite.executors.limits import MARK, Most, end_those_left, watched
 from suite.protocol import NO_SPACE, Progress
 
 TAIL = 400
@@ -25,31 +27,47 @@ A runtime's own threads are a setting of the target, and are not touched by this
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """What runs Python: a command, before which there may be an emulator, and what is added to its environment."""
+    """What runs Python: a command, before which there may be an emulator or a sandbox, and what is added to its environment.
+
+    most: what all of its processes may use together (None: nobody looks). relays: the command before it ends with 128 + the signal that
+    its process died of, as a shell does.
+    """
 
     command: tuple[str, ...] = (sys.executable,)
     environ: Mapping[str, str] = field(default_factory=dict)
+    most: Most | None = None
+    relays: bool = False
 
 
 HERE = Interpreter()
 
 
 def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progress, interpreter: Interpreter = HERE) -> dict[str, Any]:
-    """The result of `python -m module` for `job`. Raises CellFailed: as the process says, or for how it died, or `timeout`."""
+    """The result of `python -m module` for `job`. Raises CellFailed: as the process says, or for how it died, or `timeout`, or for
+    processes that it left behind."""
+    mark = uuid.uuid4().hex
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
             [*interpreter.command, "-m", module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
-            env={**os.environ, **ONE_THREAD, **interpreter.environ},
+            env={**os.environ, **ONE_THREAD, **interpreter.environ, MARK: mark},
         )  # fmt: skip
-        try:
-            _send(process, job)
-            result = _listen(process, timeout_s, progress)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=10)
-        finally:
-            kill(process)
-        return result if result is not None else died(process.returncode, errors)
+        left = 0
+        with watched(process, interpreter.most) as watch:
+            try:
+                _send(process, job)
+                result = _listen(process, timeout_s, progress)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=10)
+            finally:
+                kill(process)
+                left = end_those_left(mark, process.pid)
+        if watch.beyond:
+            raise CellFailed("out_of_memory", watch.beyond)
+        if left:
+            raise CellFailed("crashed", f"it left {left} process{'es' if left > 1 else ''} behind, which had to be ended")
+        status = process.returncode
+        return result if result is not None else died(128 - status if interpreter.relays and status > 128 else status, errors)
 
 
 def _send(process: "subprocess.Popen[str]", job: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from suite.downloads import flat
 from suite.evidence import Evidence, collect_some
 from suite.examples import Gallery
 from suite.filters import EXAMPLES
+from suite.hashing import hash_json
 from suite.leaves import Leaves
 from suite.pages import slug
 from suite.publishing.survey import Group, Survey
@@ -77,7 +78,10 @@ class Workbench:
     def build(self, number: int) -> Outcome:
         """Fills the folder of the site with one group's files."""
         group = self.survey.groups[number]
-        kept = self.shelf / f"{group.digest[:40]}-{self.stamp[:16]}-{int(number in self.front)}{int(group.store.local)}.json"
+        grants = self.site.evidence.provenance.grants
+        granted = [(stem, grants[stem]) for stem in group.stems if stem in grants]
+        part = hash_json([group.digest, self.stamp, number in self.front, group.store.local, repr(granted)])
+        kept = self.shelf / f"{part[:40]}.json"
         known = self._known(kept)
         if known is not None and self._linked(known):
             return _outcome(number, kept, known, True)
@@ -115,8 +119,9 @@ class Workbench:
         if number in self.front:
             evidence, site = self.front[number], self.site  # its boards are summarized already
         else:
-            evidence = collect_some(group.store, group.stems, self.survey.metrics)
-            site = Site(self.press, evidence, summarize(evidence.records, evidence.columns))
+            granted = self.site.evidence.provenance
+            evidence = collect_some(group.store, group.stems, self.survey.metrics, granted)
+            site = Site(self.press, evidence, summarize(evidence.records, evidence.columns, granted))
         leaves = Leaves(site, self.gallery)
         files, rows, pages = [], [], 0
         for record in evidence.records:

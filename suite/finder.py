@@ -1,0 +1,51 @@
+"""The answer finder of the front page: what stands there before anybody asks. Its rules are those of `suite.recommend`. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from suite.pages import BoardView, Cards
+from suite.recommend import Advice, Wish, recommend, usual
+
+WISH = Wish(loss=0.01)
+"""One point of accuracy may go, the smaller the better: what is answered where no script runs, and what the form starts with."""
+
+SHOWN = 3
+"""Picks of each model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the usual target's board of a model advises for WISH."""
+
+    view: BoardView
+    advice: Advice
+
+    @property
+    def tied(self) -> int:
+        """How many picks share the first rank."""
+        return sum(pick.rank == 1 for pick in self.advice.picks)
+
+    def shares(self, rank: int) -> bool:
+        """Whether a rank belongs to several picks."""
+        return sum(pick.rank == rank for pick in self.advice.picks) > 1
+
+    @property
+    def compared(self) -> int:
+        """How many variants there were to choose from."""
+        return len(self.advice.picks) + sum(self.advice.fallen.values())
+
+
+def prebuilt(views: Sequence[BoardView], cards: Cards) -> tuple[Answer, ...]:
+    """An answer for each model of the usual target; none if there are no boards."""
+    if not views:
+        return ()
+    target, tier = usual(view.board for view in views)
+    here = [view for view in views if (view.board.target, view.board.tier) == (target, tier) and view.board.baseline is not None]
+    found = recommend([view.board for view in here], WISH, cards.methods, cards.targets)
+    return tuple(Answer(view, advice) for view, advice in zip(here, found, strict=True))
+
+
+def front(views: Iterable[BoardView], cards: Cards) -> list[BoardView]:
+    """The boards whose first rows the front page shows: those of reference targets, or all if there are none."""
+    boards = list(views)
+    return [view for view in boards if cards.is_reference(view.board.target)] or boards
