@@ -1,7 +1,7 @@
 """Builds the static leaderboard from stores and the plug-ins' cards alone: the same records give the same bytes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,10 +15,12 @@ from suite.hashing import hash_file
 from suite.pages import Cards
 from suite.provenance import Provenance
 from suite.provenance import read as provenance
+from suite.publishing.building import build
+from suite.publishing.chronicle import Chronicle
 from suite.publishing.crew import crew, hands
-from suite.publishing.data import downloads
+from suite.publishing.overlay import notes
 from suite.publishing.place import Replacement
-from suite.publishing.shelves import Outcome, Workbench
+from suite.publishing.shelves import Workbench
 from suite.publishing.survey import Group, Survey, survey
 from suite.store import Store
 from suite.summarize import summarize
@@ -38,6 +40,16 @@ class Rendered:
     reused: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What else a site shows. overlay: one's own results, marked as such beside the published ones. releases: the folder of releases, whose
+    newest decides which records are shown, unless `unreleased` asks for all that there are."""
+
+    overlay: Store | None = None
+    releases: Path | None = None
+    unreleased: bool = False
+
+
 def render(
     store: Store,
     models: Mapping[str, ModelCard],
@@ -45,33 +57,34 @@ def render(
     targets: Mapping[str, TargetCard],
     out: Path,
     work: Path | None = None,
-    overlay: Store | None = None,
+    show: Show = Show(),
 ) -> Rendered:
-    """Writes the site to `out`, replacing a site that is there only once the new one is whole. Raises UsageError and SiteError.
+    """Writes the site to `out`, replacing a site that is there only once the new one is whole. Raises UsageError, StoreError and SiteError.
 
     `work`: the working folder of a run. Test sets in it save making them again for the examples, and what each board came to is kept
-    there, so that the next rendering makes only what has changed. `overlay`: one's own results, shown as such beside the published ones.
+    there, so that the next rendering makes only what has changed.
     """
-    cards = Cards(models, methods, targets)
-    with Replacement(out, [store, *([overlay] if overlay else [])], work) as place:
-        stores = [store] if overlay is None else [store, Store(overlay.folder, local=True)]
+    cards, stores = Cards(models, methods, targets), [store]
+    if show.overlay is not None:
+        stores.append(Store(show.overlay.folder, local=True))
+    with Replacement(out, stores, work) as place:
+        chronicle = Chronicle.read(show.releases, store, show.unreleased)
         processes = hands(sum(len(each.stems()) for each in stores))
         with crew(processes) as mapped:
-            seen = survey(stores, {name: card.metric for name, card in models.items()}, mapped)
+            seen = survey(stores, {name: card.metric for name, card in models.items()}, mapped, chronicle.shown)
         granted = provenance(store)
         front = {number: _evidence(seen, seen.groups[number], granted) for number in _front(seen)}
         evidence = joined(front.values(), granted)
-        press = Press(cards)
-        site = Site(press, evidence, summarize(evidence.records, evidence.columns, granted), seen.names)
+        boards = summarize(evidence.records, evidence.columns, granted)
+        press = Press(cards, {"notes": notes(boards)})
+        site = Site(press, evidence, boards, seen.names)
         bench = Workbench(seen, front, site, press, Gallery(models, work), place.fresh, place.shelf, _stamp(cards), place.previous)
-        outcomes = _build(bench, processes)
-        listings = tuple(outcome.listing for outcome in outcomes if outcome.listing is not None)
-        pages = Site(press, evidence, site.boards, seen.names, listings).write(place.fresh)
+        outcomes = build(bench, chronicle, processes)
         place.done({outcome.kept for outcome in outcomes})
     broken: list[BrokenRecord | BrokenGrant] = [*seen.broken, *granted.broken]
     broken += [BrokenRecord(Path(path), reason) for outcome in outcomes for path, reason in outcome.broken]
     return Rendered(
-        pages + sum(outcome.pages for outcome in outcomes),
+        sum(outcome.pages for outcome in outcomes),
         sum(outcome.records for outcome in outcomes),
         tuple(sorted(broken, key=lambda error: str(error.path))),
         sum(outcome.pages for outcome in outcomes if outcome.reused),
@@ -91,41 +104,6 @@ def _front(seen: Survey) -> list[int]:
         kind = group.place[:2] if not group.store.local else (*group.place[:3], group.place[4])
         best[kind] = min(best.get(kind, (1, 0)), (-group.rows, number))
     return sorted(number for _, number in best.values())
-
-
-_bench: Workbench | None = None
-"""What the processes of a crew find when they begin."""
-
-
-def _one(number: int) -> Outcome:
-    assert _bench is not None
-    return _bench.build(number)
-
-
-def _build(bench: Workbench, processes: int) -> list[Outcome]:
-    """Every group's files, and the downloads of all."""
-    global _bench
-    _bench = bench
-    bench.press.prepare()
-    for folder in ("record", "board", "data", "model", "method", "target"):
-        (bench.out / folder).mkdir()
-    try:
-        with crew(processes) as mapped:
-            outcomes = sorted(mapped(_one, _turns(bench.survey)), key=lambda outcome: outcome.number)
-        downloads(bench, outcomes, processes)
-    finally:
-        _bench = None
-    return outcomes
-
-
-def _turns(seen: Survey) -> Iterable[int]:
-    """Groups in an order in which processes do not begin with the same model: its test set is made once, by the first that needs it."""
-    turn: dict[str, int] = {}
-    order = []
-    for number, group in enumerate(seen.groups):
-        turn[group.place[0]] = turn.get(group.place[0], -1) + 1
-        order.append((turn[group.place[0]], number))
-    return [number for _, number in sorted(order)]
 
 
 def _stamp(cards: Cards) -> str:

@@ -96,6 +96,10 @@ class Store:
         """The names of all files that may be records, in their order."""
         return tuple(path.name.removesuffix(".json") for path in self._files())
 
+    def columns_path(self, stem: str) -> Path:
+        """The file of raw columns of that name."""
+        return self.folder / (stem + COLUMNS)
+
     def path(self, stem: str) -> Path:
         """The file of that name."""
         return self.folder / f"{stem}.json"

@@ -2,9 +2,10 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
+from suite.comparable import is_local
 from suite.contracts import BASELINE
 from suite.coverage import matrices
 from suite.devices import device_boards, kernels
@@ -33,6 +35,10 @@ FIRST_ROWS = 8
 
 OPEN = 12
 """The figures of a known result lie open if there are no more than this; the picture shows them anyway."""
+
+
+Leaf = tuple[str, str, dict[str, Any]]
+"""Path, template and values of a page."""
 
 
 def sources() -> Path:
@@ -73,6 +79,7 @@ class Press:
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
         )
         templates.filters |= FILTERS
+        templates.tests["local"] = is_local
         templates.globals |= {
             "cards": self.cards,
             "shapes": SHAPES,
@@ -119,12 +126,12 @@ class Site:
         """What the plug-ins declare."""
         return self.press.cards
 
-    def write(self, out: Path) -> int:
-        """Everything but the pages of records and their data. Returns the number of pages."""
+    def write(self, out: Path, more: Iterable[Leaf] = ()) -> int:
+        """Everything but the pages of records and their data, and what more there is. Returns the number of pages."""
         self._assets(out / "assets")
         self._rows(out / "data")
         pages = 0
-        for path, template, values in self._pages():
+        for path, template, values in chain(self._pages(), more):
             place = out / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(self.press.text(path, template, values), encoding="utf-8", newline="\n")
@@ -167,7 +174,7 @@ class Site:
             names |= {step.method for card in self.cards.methods.values() for variant in card.variants for step in variant.steps}
         return sorted(names)
 
-    def _pages(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def _pages(self) -> Iterator[Leaf]:
         """Path, template and values of each page."""
         names = {f"{kind}_names": self._names(kind) for kind in ("model", "method", "target")}
         yield "index.html", "index.html", {**self._front(), **names}

@@ -69,7 +69,7 @@ class Replacement:
                         path.unlink(missing_ok=True)
         finally:
             shutil.rmtree(self.room, ignore_errors=True)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno is not None:
             reason = error.strerror or str(error)
             raise SiteError(f"The site could not be written to {self.out} ({reason}); one that was there is as it was.") from error
 

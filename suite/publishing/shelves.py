@@ -6,7 +6,7 @@ program has changed, its files are linked into the new site instead of being mad
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,14 @@ class Workbench:
         granted = [(stem, grants[stem]) for stem in group.stems if stem in grants]
         part = hash_json([group.digest, self.stamp, number in self.front, group.store.local, repr(granted)])
         kept = self.shelf / f"{part[:40]}.json"
+        return self.made(number, kept, lambda: self._built(group, number))
+
+    def made(self, number: int, kept: Path, make: Callable[[], Built]) -> Outcome:
+        """What is kept under that name, if its files are still there; otherwise what is made now."""
         known = self._known(kept)
         if known is not None and self._linked(known):
             return _outcome(number, kept, known, True)
-        built = self._built(group, number)
+        built = make()
         _write(kept, msgspec.json.encode(built))
         return _outcome(number, kept, built, False)
 
@@ -125,18 +129,19 @@ class Workbench:
         leaves = Leaves(site, self.gallery)
         files, rows, pages = [], [], 0
         for record in evidence.records:
-            files += [self._text(*leaves.page(record)), *self._data(evidence, record)]
+            files += [self.text(*leaves.page(record)), *self._data(evidence, record)]
             rows.append(flat(*leaves.flat(record)))
             pages += 1
         files += [self._picture(file) for file in sorted(leaves.shown)]
         listing = None
         if number not in self.front and site.views:
             listing = site.listing(site.views[0])
-            files.append(self._text(*site.board_page(site.views[0])))
+            files.append(self.text(*site.board_page(site.views[0])))
             pages += 1
         return Built(rows, files, pages, [(str(error.path), error.reason) for error in evidence.broken], listing)
 
-    def _text(self, path: str, text: str) -> File:
+    def text(self, path: str, text: str) -> File:
+        """Writes a page."""
         place = self.out / path
         place.write_text(text, encoding="utf-8", newline="\n")
         return _file(self.out, path)

@@ -92,13 +92,13 @@ class Survey:
         return sum(len(group.stems) for group in self.groups)
 
 
-def survey(stores: Iterable[Store], known: Mapping[str, str], mapped: Mapped = map) -> Survey:
-    """Looks at every file once. `known`: headline metric of each model that has a card."""
+def survey(stores: Iterable[Store], known: Mapping[str, str], mapped: Mapped = map, shown: frozenset[str] | None = None) -> Survey:
+    """Looks at every file once. `known`: headline metric of each model that has a card; `shown`: the stems to look at, but in overlays."""
     groups: dict[tuple[Place, int], list[Seen]] = defaultdict(list)
     folders, broken, metrics = list(stores), [], dict(known)
     methods: set[str] = set()
     for number, store in enumerate(folders):
-        for found in mapped(look, _chunks(store)):
+        for found in mapped(look, _chunks(store, None if store.local else shown)):
             for seen in found:
                 if isinstance(seen, BrokenRecord):
                     broken.append(seen)
@@ -112,8 +112,8 @@ def survey(stores: Iterable[Store], known: Mapping[str, str], mapped: Mapped = m
     return Survey(made, {**names, "method": frozenset(methods)}, metrics, tuple(broken))
 
 
-def _chunks(store: Store) -> Iterator[tuple[Store, tuple[str, ...]]]:
-    stems = store.stems()
+def _chunks(store: Store, shown: frozenset[str] | None) -> Iterator[tuple[Store, tuple[str, ...]]]:
+    stems = tuple(stem for stem in store.stems() if shown is None or stem in shown)
     for start in range(0, len(stems), CHUNK):
         yield store, stems[start : start + CHUNK]
 
