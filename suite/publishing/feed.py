@@ -59,7 +59,7 @@ def _day(day: str, count: int, names: list[str]) -> Entry:
 
 def feed(entries: Iterable[Entry]) -> str:
     """The document. Links are relative to where it lies."""
-    shown = sorted(entries, key=lambda entry: (entry.updated, entry.name), reverse=True)[:ENTRIES]
+    shown = sorted(entries, key=lambda entry: (_time(entry.updated), entry.name), reverse=True)[:ENTRIES]
     newest = _time(shown[0].updated) if shown else "1970-01-01T00:00:00Z"
     return "\n".join(
         (

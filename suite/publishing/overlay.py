@@ -8,11 +8,10 @@ from suite.summarize import Board
 
 def notes(boards: Iterable[Board]) -> Mapping[tuple[str, str, str, str], str]:
     """For each board of local results, by model, target, tier and host: how it stands to the published board of the same."""
-    known = list(boards)
-    local = [board for board in known if is_local(board.rows[0].record)]
-    return {
-        (board.model, board.target, board.tier, board.host): _note(board, [one for one in known if one not in local]) for board in local
-    }
+    sides: dict[bool, list[Board]] = {True: [], False: []}
+    for board in boards:
+        sides[is_local(board.rows[0].record)].append(board)
+    return {(board.model, board.target, board.tier, board.host): _note(board, sides[False]) for board in sides[True]}
 
 
 def _note(board: Board, published: list[Board]) -> str:
@@ -27,7 +26,5 @@ def _note(board: Board, published: list[Board]) -> str:
     if reason is not None:
         return f"{begin} They cannot be compared with the published ones: {reason}."
     if board.host.removeprefix(LOCAL_HOST) != same[0].host:
-        return (
-            f"{begin} Accuracy, size and ratios may be compared with the published ones. Times may not: {same[0].host} is another machine."
-        )
+        return f"{begin} Accuracy, size and ratios may be compared with the published ones; times may not: those are of {same[0].host}."
     return f"{begin} They may be compared with the published ones: model, test set, settings and machine are the same."
