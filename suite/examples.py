@@ -75,6 +75,7 @@ class Gallery:
     files: dict[str, bytes] = field(default_factory=dict)
     _sources: dict[tuple[str, int], Source | Skip] = field(default_factory=dict)
     _shown: dict[tuple[str, int], tuple[Shown, ...]] = field(default_factory=dict)
+    _baseline: tuple[str, Mapping[str, Array]] | None = None
 
     def of(self, record: Record, baseline: Record, evidence: Evidence) -> Examples:
         """The examples of a record beside its baseline, both on the same items."""
@@ -88,13 +89,19 @@ class Gallery:
         if isinstance(source, Skip):
             return Examples(reason=source.reason)
         try:
-            told = source.words(sorted({*lost, *gained}), evidence.predictions(baseline), evidence.predictions(record))
+            told = source.words(sorted({*lost, *gained}), self._before(baseline, evidence), evidence.predictions(record))
             forgotten, learnt = (tuple(self._example(source, told, item) for item in items) for items in (lost, gained))
         except Exception as error:  # the model's own functions, given what may be anybody's columns
             return Examples(reason=f"The model's own functions could not show them: {said(error)}.")
         if told is None and not any(example.things for example in (*forgotten, *learnt)):
             return Examples(reason="The model has neither exhibit() nor words for its items, so there is nothing to show of them.")
         return Examples(forgotten, learnt)
+
+    def _before(self, baseline: Record, evidence: Evidence) -> Mapping[str, Array]:
+        """The predictions of a baseline, which one record after the other is held against."""
+        if self._baseline is None or self._baseline[0] != baseline.name:
+            self._baseline = baseline.name, evidence.predictions(baseline)
+        return self._baseline[1]
 
     def _example(self, source: Source, told: Words | None, item: int) -> Example:
         key = source.folder, item

@@ -1,5 +1,6 @@
 """Processes that share the work of a build: forked, so that they have what was read already, or none at all for little work."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -37,6 +38,8 @@ def crew(processes: int) -> Iterator[Mapped]:
     if processes < 2:
         yield map
         return
+    gc.collect()
+    gc.freeze()  # what was read already stays, and need not be looked through again by every process
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
     try:
@@ -45,11 +48,13 @@ def crew(processes: int) -> Iterator[Mapped]:
         raise SiteError("A process that builds the site was killed, perhaps for want of memory; run the same command again.") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        gc.unfreeze()
 
 
 def _begin(parent: int) -> None:
     """Ctrl-C is for the caller to handle; a process whose caller was killed has nobody to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.set_threshold(50_000, 20, 20)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
 
