@@ -70,7 +70,7 @@ def recommend(
 
 
 def usual(boards: Iterable[Board]) -> tuple[str, str]:
-    """The target that most was measured on, and the largest of its tiers: what is meant where nobody names one. Raises ValueError if none."""
+    """The target that most was measured on, and the largest of its tiers: what is meant if nobody names one. Raises ValueError if none."""
     sizes: Counter[str] = Counter()
     tiers: dict[str, set[str]] = {}
     for board in boards:

@@ -61,6 +61,7 @@ COLUMNS: Mapping[str, Column] = {
     "bits": lambda row: short(row.record.artifact.bits_per_parameter, 4) if row.bytes and row.record.artifact else None,
     "macs": _macs,
     "bitRatio": lambda row: short(row.bit_operations_ratio, 4),
+    "provenance": lambda row: row.provenance,
     "cost": lambda row: short(row.record.cost.seconds, 3) if row.record.cost else None,
 }
 """Name in the file -> what is read of a row."""
@@ -77,9 +78,9 @@ TIMES: Mapping[str, Column] = {
 """The same of what is left out on a target whose times mean nothing."""
 
 
-def script(views: Iterable[BoardView], cards: Cards) -> str:
-    """The file `data/rows.js`: sets `squeezemark`, see `tables` for what it holds."""
-    text = json.dumps(tables(views, cards), separators=(",", ":"), allow_nan=False)
+def script(found: Mapping[str, Any]) -> str:
+    """The file `data/rows.js`, of what `tables` makes: it sets `squeezemark`."""
+    text = json.dumps(found, separators=(",", ":"), allow_nan=False)
     return f"self.squeezemark=JSON.parse({json.dumps(text)});\n"
 
 

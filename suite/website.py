@@ -26,7 +26,7 @@ from suite.heat import SHADES, HeatMap
 from suite.judge import judge
 from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, by_method, slug
 from suite.provenance import WORDS
-from suite.rows import script
+from suite.rows import script, tables
 from suite.sensitivity import sensitivities
 from suite.summarize import Board, Row
 
@@ -230,4 +230,4 @@ class Site:
     def _rows(self, out: Path) -> None:
         """What the site's scripts read."""
         out.mkdir(exist_ok=True)
-        (out / "rows.js").write_text(script(self.views, self.cards), encoding="utf-8", newline="\n")
+        (out / "rows.js").write_text(script(tables(self.views, self.cards)), encoding="utf-8", newline="\n")

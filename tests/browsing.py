@@ -93,6 +93,10 @@ def every_kind(site: Path) -> list[str]:
     gallery = next(name for name in records if name.startswith("the_gallery") and "local_50" in name)
     return [
         "index.html",
+        "table.html",
+        "compare.html",
+        "explore.html",
+        "submit.html",
         "about.html",
         "coverage.html",
         "findings.html",

@@ -33,7 +33,7 @@ def test_no_page_scrolls_sideways(browser, browsed_site: Path, address: str, wid
 
 
 def test_narrow_tables_keep_head_and_first_column_in_view(browser, address: str) -> None:
-    page = visit(browser, f"{address}/index.html", viewport={"width": 375, "height": 700})
+    page = visit(browser, f"{address}/model/glyph_clip.html", viewport={"width": 375, "height": 700})
     scroller = page.locator(".scroller:has(> table.board)").first
     scroller.evaluate("box => { box.scrollIntoView(); box.scrollTo(300, 200); }")
     edges = scroller.evaluate(
@@ -45,7 +45,7 @@ def test_narrow_tables_keep_head_and_first_column_in_view(browser, address: str)
 
 
 def test_heads_sort_and_the_address_says_how(browser, address: str) -> None:
-    page = visit(browser, f"{address}/index.html")
+    page = visit(browser, f"{address}/model/glyph_clip.html")
     click_head(page, "size")
     assert numbers(page, "size") == sorted(numbers(page, "size"))
     assert page.locator("th[data-key=size]").first.get_attribute("aria-sort") == "ascending"
@@ -63,7 +63,7 @@ def test_heads_sort_and_the_address_says_how(browser, address: str) -> None:
 
 
 def test_what_has_no_value_comes_last_either_way(browser, address: str) -> None:
-    page = visit(browser, f"{address}/index.html")
+    page = visit(browser, f"{address}/model/glyph_clip.html")
     for _ in range(2):
         click_head(page, "latency")
         assert {name.split(" ")[0] for name in names(page)[-3:]} == {"width_pruning", "<img"}
@@ -71,7 +71,7 @@ def test_what_has_no_value_comes_last_either_way(browser, address: str) -> None:
 
 
 def test_filters_combine_and_can_be_shared(browser, address: str) -> None:
-    page = visit(browser, f"{address}/index.html")
+    page = visit(browser, f"{address}/model/glyph_clip.html")
     everything = names(page)
     page.get_by_label("no measurable accuracy loss").check()
     lossless = names(page)
@@ -85,12 +85,12 @@ def test_filters_combine_and_can_be_shared(browser, address: str) -> None:
     click_head(page, "speed")
     assert all(name.startswith("dynamic_int8") for name in names(page))
     count = page.locator("output.count").inner_text()
-    assert count.startswith(f"{sum(len(names(page, table)) for table in range(3))} of ")
+    assert count.startswith(f"{len(names(page))} of ")
     again = visit(browser, page.url)
     assert names(again) == names(page)
     assert again.get_by_label("Search").input_value() == "dynamic"
     again.get_by_role("button", name="Clear").click()
-    expect(again).to_have_url(f"{address}/index.html")
+    expect(again).to_have_url(f"{address}/model/glyph_clip.html")
     assert names(again) == everything
     again.context.close()
     page.context.close()
@@ -98,28 +98,33 @@ def test_filters_combine_and_can_be_shared(browser, address: str) -> None:
 
 def test_a_broken_address_shows_everything(browser, address: str) -> None:
     seen = Seen()
-    page = visit(browser, f"{address}/index.html#?sort=nonsense:up&family=%3Cscript%3E&tier=9", seen)
+    page = visit(browser, f"{address}/model/glyph_clip.html#?sort=nonsense:up&family=%3Cscript%3E&tier=9", seen)
     assert len(names(page)) == len(PLANS) + 3
     assert seen.complaints == []
     page.context.close()
 
 
-def test_links_to_a_board_leave_the_view_alone(browser, address: str) -> None:
-    page = visit(browser, f"{address}/index.html#?q=pruning")
-    shown = names(page)
-    page.locator("table.answers tbody th a").nth(1).click()
-    assert "#scene_vqa" in page.url
-    assert names(page) == shown
+def test_the_first_rows_lead_to_all_of_them(browser, address: str) -> None:
+    page = visit(browser, f"{address}/index.html")
+    page.get_by_role("link", name="All, with charts and components").first.click()
+    assert "/model/glyph_clip.html#glyph_clip" in page.url
+    assert len(names(page)) == len(PLANS) + 3
     page.context.close()
 
 
 def test_everything_is_there_without_scripts(browser, address: str) -> None:
-    page = visit(browser, f"{address}/index.html", java_script_enabled=False)
-    rows = page.locator("table.board").first.locator("tbody tr")
-    assert rows.count() == len(PLANS) + 3
+    page = visit(browser, f"{address}/model/glyph_clip.html", java_script_enabled=False)
+    assert page.locator("table.board").first.locator("tbody tr").count() == len(PLANS) + 3
     assert page.locator("form.filters").is_hidden()
-    assert page.locator("button.explore").first.is_hidden()
     assert page.locator("svg.plot.wide").first.is_visible()
+    page.goto(f"{address}/index.html")
+    assert page.locator("form.finder").is_hidden()
+    assert page.get_by_text("variants fit").first.is_visible()
+    assert page.locator("noscript").is_visible()
+    for path in ("table", "compare", "explore"):
+        page.goto(f"{address}/{path}.html")
+        assert page.locator("form.filters").is_hidden()
+        assert page.locator("main a").first.is_visible() or page.locator("main .note").is_visible()
     page.context.close()
 
 

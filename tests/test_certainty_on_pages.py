@@ -45,7 +45,7 @@ def named(row: Row) -> str:
 
 
 def test_the_first_and_the_tied_are_marked(leaderboard: Path, glyph_board: Board) -> None:
-    page = Page(leaderboard / "index.html")
+    page = Page(leaderboard / "model/glyph_clip.html")
     assert {row.rank == 1 for row in glyph_board.rows} == {row.speed_rank == 1 for row in glyph_board.rows} == {True, False}
     for row in glyph_board.rows:
         source = next(
@@ -60,7 +60,7 @@ def test_the_first_and_the_tied_are_marked(leaderboard: Path, glyph_board: Board
 def test_a_board_without_letters_says_why(bounded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(letters, "ROWS", 2)
     publish(bounded, tmp_path / "site")
-    page = Page(tmp_path / "site/index.html")
+    page = Page(tmp_path / "site/model/glyph_clip.html")
     assert "There are no tie letters: they are made for up to 2 rows" in page.words
     assert 'data-key="ties"' not in page.source
     assert 'colspan="10"' in page.source, "failures span one column less"
@@ -123,4 +123,4 @@ def test_downloads_have_them_all(site: Path, bounded: Store) -> None:
 def test_small_chances_are_not_told_to_the_last_digit(leaderboard: Path, glyph_board: Board) -> None:
     row = next(row for row in glyph_board.rows if row.paired and row.paired.mcnemar.exact < 1e-9)
     assert ": p < 0.0001 (mid-p: p < 0.0001)" in record_page(leaderboard, row.record).words
-    assert row_text(Page(leaderboard / "index.html"), named(row))
+    assert row_text(Page(leaderboard / "model/glyph_clip.html"), named(row))

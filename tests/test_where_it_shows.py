@@ -201,8 +201,6 @@ def test_a_metric_of_degrees_has_no_flips(tmp_path: Path) -> None:
         accuracy = msgspec.structs.replace(record.accuracy, metrics={metric: share(degrees)})
         store.put(msgspec.structs.replace(record, accuracy=accuracy), {**columns, metric: degrees})
     assert publish(store, tmp_path / "site").broken == ()
-    front = Page(tmp_path / "site/index.html")
-    assert front.source.count('title="Its metric has degrees') == 4
     record = next(record for record in store.records() if record.cell.variant == "per_tensor")
     words = record_page(tmp_path / "site", record).words
     assert "agreement" not in words
@@ -311,6 +309,7 @@ def test_everything_holds_together(site: Path) -> None:
         assert len(page.ids) == len(set(page.ids))
         for link in page.links:
             target, _, anchor = link.partition("#")
+            anchor = "" if anchor.startswith("?") else anchor  # the state of a page with a script
             path = (page.path.parent / target).resolve() if target else page.path
             assert path.is_file() or link.startswith("https://"), link
             assert not anchor or link.startswith("https://") or f'id="{anchor}"' in path.read_text(encoding="utf-8"), link

@@ -27,7 +27,7 @@ const Advice = (() => {
       else high = middle;
     }
     const share = (wanted - area[low]) / (area[high] - area[low]);
-    return Math.sqrt(freedom) * Math.tan((low + share) * Math.PI / 2 / CELLS);
+    return Math.sqrt(freedom) * Math.tan(((low + share) * Math.PI) / 2 / CELLS);
   }
 
   // 1 + the rows that are surely faster, corrected for how many there are: Welch's t of two independent samples of launches.
@@ -37,14 +37,18 @@ const Advice = (() => {
       const error = (Math.log(row.speedHigh) - Math.log(row.speedLow)) / 2 / (row.stretch * quantile(row.launches - 1, 0.95));
       return { log: Math.log(row.speed), part: error * error, freedom: row.launches - 1, stretch: row.stretch };
     });
-    const confidence = 1 - 2 * ERROR / (rows.length - 1);
-    return known.map((mine) => 1 + known.filter((other) => {
-      const variance = other.part + mine.part;
-      const weight = other.part ** 2 / other.freedom + mine.part ** 2 / mine.freedom;
-      const freedom = Math.max(1, weight > 0 ? Math.floor(variance ** 2 / weight + 1e-12) : 1);
-      const bound = other.log - mine.log - quantile(freedom, confidence) * Math.sqrt(variance) * Math.max(other.stretch, mine.stretch);
-      return bound > Math.log1p(MARGIN);
-    }).length);
+    const confidence = 1 - (2 * ERROR) / (rows.length - 1);
+    return known.map(
+      (mine) =>
+        1 +
+        known.filter((other) => {
+          const variance = other.part + mine.part;
+          const weight = other.part ** 2 / other.freedom + mine.part ** 2 / mine.freedom;
+          const freedom = Math.max(1, weight > 0 ? Math.floor(variance ** 2 / weight + 1e-12) : 1);
+          const bound = other.log - mine.log - quantile(freedom, confidence) * Math.sqrt(variance) * Math.max(other.stretch, mine.stretch);
+          return bound > Math.log1p(MARGIN);
+        }).length,
+    );
   }
 
   function sizeRanks(rows) {
@@ -81,7 +85,9 @@ const Advice = (() => {
     const timed = prefer === "faster" ? rows.filter((row) => row.speed !== null && !row.unranked) : rows;
     const ranks = new Map((prefer === "faster" ? speedRanks : sizeRanks)(timed).map((rank, place) => [timed[place], rank]));
     const picks = rows.map((row) => ({ row, rank: ranks.get(row) ?? timed.length + 1 }));
-    return picks.sort((one, other) => one.rank - other.rank || other.row.difference - one.row.difference || (one.row.name < other.row.name ? -1 : 1));
+    return picks.sort(
+      (one, other) => one.rank - other.rank || other.row.difference - one.row.difference || (one.row.name < other.row.name ? -1 : 1),
+    );
   }
 
   return { recommend, speedRanks, quantile };

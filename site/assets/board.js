@@ -7,9 +7,9 @@
   const tables = [...document.querySelectorAll("table.board")];
   if (!form || !tables.length) return;
 
-  const FIRST_ASCENDING = new Set(["rank", "method", "ties", "size", "download", "latency", "grade", "cost", "flips"]);
+  const FIRST_ASCENDING = new Set(["rank", "method", "ties", "size", "download", "latency", "grade"]);
   const WORDS = new Set(["method", "ties"]);
-  const FILTERS = ["q", "family", "division", "tier", "grade", "lossless"];
+  const FILTERS = ["q", "family", "division", "tier", "grade", "provenance", "lossless"];
   const ranges = document.querySelectorAll("[data-tier]");
   const state = { sort: "", descending: false };
 
@@ -20,6 +20,7 @@
   fill("family", rowValues("family"));
   fill("division", rowValues("division"));
   fill("grade", rowValues("grade"));
+  fill("provenance", rowValues("provenance"));
   fill("tier", [...ranges].map((element) => element.dataset.tier));
   form.hidden = false;
   form.addEventListener("input", () => show(true));
@@ -107,6 +108,7 @@
       && (!filters.family || row.dataset.family === filters.family)
       && (!filters.division || row.dataset.division === filters.division)
       && (!filters.grade || row.dataset.grade === filters.grade)
+      && (!filters.provenance || row.dataset.provenance === filters.provenance)
       && (!filters.tier || table.dataset.tier === filters.tier)
       && (!filters.lossless || ["tie", "better"].includes(row.dataset.verdict));
   }

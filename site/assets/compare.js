@@ -12,10 +12,22 @@
     ["accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show)],
     ["difference", (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)]],
     ["flips", (row) => make("span", { class: "under" }, row.lost === null ? "" : `${row.lost} lost, ${row.gained} gained`)],
-    ["size"], ["ratio"], ["download"], ["bits"],
-    ["speed", (row) => [" ", row.unranked ? make("span", { class: "noisy" }, "not ranked") : mark(row.speedVerdict, "slower", "faster"), range(row.speedLow, row.speedHigh, (value) => value.toFixed(2))]],
+    ["size"],
+    ["ratio"],
+    ["download"],
+    ["bits"],
+    [
+      "speed",
+      (row) => [
+        " ",
+        row.unranked ? make("span", { class: "noisy" }, "not ranked") : mark(row.speedVerdict, "slower", "faster"),
+        range(row.speedLow, row.speedHigh, (value) => value.toFixed(2)),
+      ],
+    ],
     ["latency", (row) => range(row.latencyLow, row.latencyHigh, Squeezemark.compact)],
-    ["macs"], ["bitRatio"], ["cost"],
+    ["macs"],
+    ["bitRatio"],
+    ["cost"],
   ];
   const fields = form.elements;
   const good = rows.filter((row) => !row.status);
@@ -25,7 +37,10 @@
   data.boards.forEach((board, index) => fields.board.add(new Option(titles(board) + (twins(board) ? `, ${board.host}` : ""), index)));
   form.hidden = false;
   fields.board.addEventListener("input", fillRows);
-  form.addEventListener("submit", (event) => { event.preventDefault(); if (fields.row.value) set([...keysNow(), fields.row.value]); });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (fields.row.value) set([...keysNow(), fields.row.value]);
+  });
   const store = Squeezemark.state({ of: "" }, show);
   startBoard();
   show();
@@ -56,49 +71,136 @@
 
   function show() {
     const keys = keysNow();
-    const found = keys.map((key) => byKey.get(key)).filter(Boolean).slice(0, MOST);
+    const found = keys
+      .map((key) => byKey.get(key))
+      .filter(Boolean)
+      .slice(0, MOST);
     form.querySelector("button").disabled = found.length >= MOST;
     const lost = keys.filter((key) => !byKey.has(key));
-    place.replaceChildren(...(lost.length ? [make("p", { class: "note" }, `Not here, or without a result: ${lost.join(", ")}. A newer record may have taken its place.`)] : []),
-      ...(found.length ? [table(found), ...told(found)] : [make("p", { class: "note" }, "Nothing is chosen yet. Add results above, or tick them in the ", make("a", { href: "table.html" }, "table"), ".")]));
+    place.replaceChildren(
+      ...(lost.length
+        ? [make("p", { class: "note" }, `Not here, or without a result: ${lost.join(", ")}. A newer record may have taken its place.`)]
+        : []),
+      ...(found.length
+        ? [table(found), ...told(found)]
+        : [
+            make(
+              "p",
+              { class: "note" },
+              "Nothing is chosen yet. Add results above, or tick them in the ",
+              make("a", { href: "table.html" }, "table"),
+              ".",
+            ),
+          ]),
+    );
     fillRows();
   }
 
   function table(found) {
-    const head = found.map((row) => make("th", { scope: "col" }, make("a", { href: Squeezemark.methodPage(row.method) }, row.method.name), make("br"),
-      make("a", { href: Squeezemark.recordPage(row) }, row.variant), make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${row.method.family}`),
-      make("button", { type: "button", class: "small", "aria-label": `Take ${row.name} away`, onclick: () => set(keysNow().filter((key) => key !== row.key)) }, "Take away")));
-    const where = line("Model", (row) => make("a", { href: Squeezemark.boardPage(row.board) }, Squeezemark.modelTitle(row.board.model)), found);
-    const target = line("Target", (row) => [Squeezemark.targetTitle(row.board.target), make("span", { class: "under" }, `${row.board.host}, ${row.board.tier} tier`)], found);
+    const head = found.map((row) =>
+      make(
+        "th",
+        { scope: "col" },
+        make("a", { href: Squeezemark.methodPage(row.method) }, row.method.name),
+        make("br"),
+        make("a", { href: Squeezemark.recordPage(row) }, row.variant),
+        make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${row.method.family}`),
+        make(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            "aria-label": `Take ${row.name} away`,
+            onclick: () => set(keysNow().filter((key) => key !== row.key)),
+          },
+          "Take away",
+        ),
+      ),
+    );
+    const where = line(
+      "Model",
+      (row) => make("a", { href: Squeezemark.boardPage(row.board) }, Squeezemark.modelTitle(row.board.model)),
+      found,
+    );
+    const target = line(
+      "Target",
+      (row) => [Squeezemark.targetTitle(row.board.target), make("span", { class: "under" }, `${row.board.host}, ${row.board.tier} tier`)],
+      found,
+    );
     const rank = line("Rank by accuracy", (row) => row.rank ?? "–", found);
-    const trust = line("Host grade", (row) => [row.grade ?? "–", row.provenance ? make("span", { class: "under" }, row.provenance) : null], found);
+    const trust = line(
+      "Host grade",
+      (row) => [row.grade ?? "–", row.provenance ? make("span", { class: "under" }, row.provenance) : null],
+      found,
+    );
     const body = LINES.map(([key, more]) => {
       const { title, of, show: write, hint } = METRICS[key];
-      return line([title, make("span", { class: "under" }, hint)], (row) => (of(row) === null ? "–" : [write(of(row)), more?.(row) ?? null]), found);
+      return line(
+        [title, make("span", { class: "under" }, hint)],
+        (row) => (of(row) === null ? "–" : [write(of(row)), more?.(row) ?? null]),
+        found,
+      );
     });
-    return make("div", { class: "scroller", role: "region", tabindex: "0", "aria-label": "Side by side" }, make("table", { class: "compare" }, make("caption", {}, `${found.length} results side by side. Intervals are 95 %; marks are against each one's own baseline.`),
-      make("thead", {}, make("tr", {}, make("td", {}), head)), make("tbody", {}, where, target, rank, body, trust)));
+    return make(
+      "div",
+      { class: "scroller", role: "region", tabindex: "0", "aria-label": "Side by side" },
+      make(
+        "table",
+        { class: "compare" },
+        make("caption", {}, `${found.length} results side by side. Intervals are 95 %; marks are against each one's own baseline.`),
+        make("thead", {}, make("tr", {}, make("td", {}), head)),
+        make("tbody", {}, where, target, rank, body, trust),
+      ),
+    );
   }
 
   function line(title, cell, found) {
-    return make("tr", {}, make("th", { scope: "row" }, title), found.map((row) => make("td", {}, cell(row))));
+    return make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, title),
+      found.map((row) => make("td", {}, cell(row))),
+    );
   }
 
   // What may be said of them together: accuracies by the tie letters of their board, speeds by Welch's t among those that are shown.
   function told(found) {
     if (found.length < 2) return [];
     if (found.some((row) => row.board !== found[0].board)) {
-      return [make("p", { class: "note" }, "They are of different boards. Accuracy, milliseconds and megabytes of different models or targets do not compare; differences and speed-ups, each against its own baseline, do.")];
+      return [
+        make(
+          "p",
+          { class: "note" },
+          "They are of different boards. Accuracy, milliseconds and megabytes of different models or targets do not compare; differences and speed-ups, each against its own baseline, do.",
+        ),
+      ];
     }
-    return [make("h2", {}, "Who is better"), make("ul", { class: "said" }, accuracies(found), speeds(found).map((text) => make("li", {}, text)))];
+    return [
+      make("h2", {}, "Who is better"),
+      make(
+        "ul",
+        { class: "said" },
+        accuracies(found),
+        speeds(found).map((text) => make("li", {}, text)),
+      ),
+    ];
   }
 
   function accuracies(found) {
     if (!found.every((row) => row.ties)) return null;
-    const pairs = found.flatMap((one, place) => found.slice(place + 1).map((other) => (one.accuracy >= other.accuracy ? [one, other] : [other, one])));
+    const pairs = found.flatMap((one, place) =>
+      found.slice(place + 1).map((other) => (one.accuracy >= other.accuracy ? [one, other] : [other, one])),
+    );
     const sure = pairs.filter(([high, low]) => ![...high.ties].some((letter) => low.ties.includes(letter)));
     const said = sure.map(([high, low]) => make("li", {}, `Accuracy: ${high.name} is surely better than ${low.name}.`));
-    if (sure.length < pairs.length) said.push(make("li", {}, sure.length ? "Accuracy: all other pairs cannot be told apart." : "Accuracy: none of them can be told apart from another."));
+    if (sure.length < pairs.length)
+      said.push(
+        make(
+          "li",
+          {},
+          sure.length ? "Accuracy: all other pairs cannot be told apart." : "Accuracy: none of them can be told apart from another.",
+        ),
+      );
     return said;
   }
 
@@ -107,6 +209,10 @@
     if (timed.length < 2) return [];
     const ranks = Advice.speedRanks(timed);
     const first = timed.filter((_, place) => ranks[place] === 1).map((row) => row.name);
-    return [first.length === 1 ? `Speed: ${first[0]} is surely the fastest of ${timed.length} (Welch's t, corrected for their number).` : `Speed: ${first.join(", ")} cannot be told apart; ${timed.length > first.length ? "the others are surely slower than one of them." : "none is surely faster."}`];
+    return [
+      first.length === 1
+        ? `Speed: ${first[0]} is surely the fastest of ${timed.length} (Welch's t, corrected for their number).`
+        : `Speed: ${first.join(", ")} cannot be told apart; ${timed.length > first.length ? "the others are surely slower than one of them." : "none is surely faster."}`,
+    ];
   }
 })();

@@ -5,7 +5,8 @@ const Squeezemark = (() => {
   const root = document.currentScript.dataset.root;
   const data = self.squeezemark ?? { models: {}, targets: {}, methods: [], boards: [], rows: { board: [] } };
 
-  const compact = (value, digits = 3) => Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: false });
+  const compact = (value, digits = 3) =>
+    Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: false });
   const fixed = (digits) => (value) => value.toFixed(digits).replace("-", "−");
   const signed = (value) => (Number(value.toFixed(3)) === 0 ? "0.000" : (value > 0 ? "+" : "") + fixed(3)(value));
   const times = (digits) => (value) => `${value.toFixed(digits)}×`;
@@ -20,7 +21,12 @@ const Squeezemark = (() => {
     bits: { title: "Bits / parameter", hint: "8 × bytes / parameters of the uncompressed model", show: fixed(1), log: true },
     speed: { title: "Speed-up", hint: "latency of the baseline / its own", show: times(2), up: true, log: true },
     latency: { title: "Latency, ms", hint: "median of a request on the machine that measured", show: (value) => compact(value), log: true },
-    flips: { title: "Flips", hint: "items that changed sides", show: String, of: (row) => (row.lost === null ? null : row.lost + row.gained) },
+    flips: {
+      title: "Flips",
+      hint: "items that changed sides",
+      show: String,
+      of: (row) => (row.lost === null ? null : row.lost + row.gained),
+    },
     macs: { title: "MACs, M", hint: "multiply-accumulates", show: fixed(1), of: (row) => mega(row.macs), log: true },
     bitRatio: { title: "Bit-operations ×", hint: "times fewer than the baseline's", show: times(1), up: true, log: true },
     cost: { title: "Cost, s", hint: "wall time of compressing", show: (value) => compact(value), log: true },
@@ -31,9 +37,44 @@ const Squeezemark = (() => {
     return value === null ? null : value / 1e6;
   }
 
-  const NAMES = ["board", "method", "status", "reason", "page", "variant", "key", "rank", "ties", "speedRank", "accuracy", "accuracyLow", "accuracyHigh",
-    "difference", "differenceLow", "differenceHigh", "lost", "gained", "bytes", "download", "bits", "macs", "bitRatio", "cost", "speed", "speedLow",
-    "speedHigh", "latency", "latencyLow", "latencyHigh", "launches", "stretch", "noisy", "grade", "unranked", "provenance"];
+  const NAMES = [
+    "board",
+    "method",
+    "status",
+    "reason",
+    "page",
+    "variant",
+    "key",
+    "rank",
+    "ties",
+    "speedRank",
+    "accuracy",
+    "accuracyLow",
+    "accuracyHigh",
+    "difference",
+    "differenceLow",
+    "differenceHigh",
+    "lost",
+    "gained",
+    "bytes",
+    "download",
+    "bits",
+    "macs",
+    "bitRatio",
+    "cost",
+    "speed",
+    "speedLow",
+    "speedHigh",
+    "latency",
+    "latencyLow",
+    "latencyHigh",
+    "launches",
+    "stretch",
+    "noisy",
+    "grade",
+    "unranked",
+    "provenance",
+  ];
 
   const rows = read();
 
@@ -91,15 +132,21 @@ const Squeezemark = (() => {
     return `family-${/^[a-z-]+$/.test(family) ? family : family === "token reduction" ? "token-reduction" : "unknown"}`;
   }
 
-  const recordPage = (row) => `${root}record/${row.page ?? `${row.board.model}--${row.method.name}--${row.variant}--${row.board.target}--${row.key}`}.html`;
+  const recordPage = (row) =>
+    `${root}record/${row.page ?? `${row.board.model}--${row.method.name}--${row.variant}--${row.board.target}--${row.key}`}.html`;
   const methodPage = (method) => `${root}method/${method.page}.html`;
   const boardPage = (board) => `${root}model/${data.models[board.model].page}.html#${board.anchor}`;
   const modelTitle = (name) => data.models[name]?.title ?? name;
   const targetTitle = (name) => data.targets[name]?.title ?? name;
 
   function link(row) {
-    return [make("a", { href: methodPage(row.method) }, row.method.name), " ", make("span", { class: "dot" }, "·"), " ",
-      make("a", { href: recordPage(row) }, row.variant)];
+    return [
+      make("a", { href: methodPage(row.method) }, row.method.name),
+      " ",
+      make("span", { class: "dot" }, "·"),
+      " ",
+      make("a", { href: recordPage(row) }, row.variant),
+    ];
   }
 
   function mark(verdict, worse, better) {
@@ -123,8 +170,16 @@ const Squeezemark = (() => {
   // chosen adds one, so that back and forward go from view to view.
   function state(defaults, changed) {
     const now = { ...defaults };
-    const text = () => Object.entries(now).filter(([name, value]) => name in defaults && String(value) !== String(defaults[name]))
-      .map(([name, value]) => `${name}=${encodeURIComponent(value).replace(/%(2C|3A|2F|20|C2%B7)/g, decodeURIComponent).replaceAll(" ", "+")}`).join("&");
+    const text = () =>
+      Object.entries(now)
+        .filter(([name, value]) => name in defaults && String(value) !== String(defaults[name]))
+        .map(
+          ([name, value]) =>
+            `${name}=${encodeURIComponent(value)
+              .replace(/%(2C|3A|2F|20|C2%B7)/g, decodeURIComponent)
+              .replaceAll(" ", "+")}`,
+        )
+        .join("&");
     function load() {
       if (location.hash && !location.hash.startsWith("#?")) return;
       const given = new URLSearchParams(location.hash.slice(2));
@@ -137,11 +192,14 @@ const Squeezemark = (() => {
       if ((kept ? `#?${kept}` : "") !== location.hash) history[typed ? "replaceState" : "pushState"](null, "", url);
       changed();
     }
-    const back = () => { load(); changed(); };
+    const back = () => {
+      load();
+      changed();
+    };
     addEventListener("popstate", back);
     addEventListener("hashchange", back);
     load();
-    return { now, set };
+    return { now, set, defaults };
   }
 
   // Fields of a form stand for names of the state. Returns what puts the state into the form.
@@ -149,15 +207,20 @@ const Squeezemark = (() => {
     const read = (field) => (field.type === "checkbox" ? (field.checked ? field.value : "") : field.value);
     form.addEventListener("input", (event) => {
       const field = event.target;
-      if (field.name in store.now) store.set({ [field.name]: read(field), ...("page" in store.now ? { page: "1" } : {}) }, ["search", "text"].includes(field.type));
+      if (field.name in store.now)
+        store.set({ [field.name]: read(field), ...("page" in store.now ? { page: "1" } : {}) }, ["search", "text"].includes(field.type));
     });
     form.addEventListener("submit", (event) => event.preventDefault());
     return () => {
       for (const field of form.elements) {
-        if (!(field.name in store.now) || field === document.activeElement && ["search", "text"].includes(field.type)) continue;
+        if (!(field.name in store.now) || (field === document.activeElement && ["search", "text"].includes(field.type))) continue;
         if (field.type === "checkbox") field.checked = store.now[field.name] === field.value;
         else field.value = store.now[field.name];
-        if (field.selectedIndex === -1) field.selectedIndex = 0;
+        if (field.selectedIndex === -1) {
+          // the address names what is not there
+          field.value = store.defaults[field.name];
+          store.now[field.name] = field.value;
+        }
       }
     };
   }
@@ -169,7 +232,28 @@ const Squeezemark = (() => {
   const each = (of) => [...new Set(rows.map(of).filter(Boolean))].sort();
 
   return {
-    root, data, rows, METRICS, SHAPES, make, shape, familyClass, recordPage, methodPage, boardPage, modelTitle, targetTitle, link, mark, range, usual,
-    state, bind, options, each, compact, signed,
+    root,
+    data,
+    rows,
+    METRICS,
+    SHAPES,
+    make,
+    shape,
+    familyClass,
+    recordPage,
+    methodPage,
+    boardPage,
+    modelTitle,
+    targetTitle,
+    link,
+    mark,
+    range,
+    usual,
+    state,
+    bind,
+    options,
+    each,
+    compact,
+    signed,
   };
 })();

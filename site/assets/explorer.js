@@ -10,8 +10,16 @@
   if (!form || !plot) return;
 
   const SYMBOLS = {
-    baseline: "star", quantization: "circle", pruning: "triangle-up", distillation: "square", "low-rank": "diamond",
-    structure: "triangle-down", "token reduction": "cross", runtime: "hexagon", recipe: "line-ew", unknown: "x",
+    baseline: "star",
+    quantization: "circle",
+    pruning: "triangle-up",
+    distillation: "square",
+    "low-rank": "diamond",
+    structure: "triangle-down",
+    "token reduction": "cross",
+    runtime: "hexagon",
+    recipe: "line-ew",
+    unknown: "x",
   };
   const LISTED = 100;
   const TICKS = [-3, -2, -1, 0, 1, 2, 3, 4].flatMap((decade) => [1, 1.5, 2, 3, 5, 7].map((digit) => Number(`${digit}e${decade}`)));
@@ -19,17 +27,50 @@
   const order = (point) => ["on", "may", ""].indexOf(point.state);
   const fields = form.elements;
   const first = data.boards.find((board) => board.target === Squeezemark.usual());
-  const defaults = { x: "size", y: "accuracy", xlog: "auto", ylog: "auto", model: first?.model ?? "", target: first?.target ?? "", family: "", division: "", grade: "", lossless: "", q: "" };
+  const defaults = {
+    x: "size",
+    y: "accuracy",
+    xlog: "auto",
+    ylog: "auto",
+    model: first?.model ?? "",
+    target: first?.target ?? "",
+    family: "",
+    division: "",
+    grade: "",
+    lossless: "",
+    q: "",
+  };
   let library;
 
-  for (const name of ["x", "y"]) Squeezemark.options(fields[name], Object.entries(METRICS).map(([key, metric]) => [key, metric.title]));
-  Squeezemark.options(fields.model, Object.keys(data.models).map((name) => [name, Squeezemark.modelTitle(name)]));
-  Squeezemark.options(fields.target, Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]));
-  for (const [name, of] of [["family", (row) => row.method.family], ["division", (row) => row.method.division], ["grade", (row) => row.grade]]) Squeezemark.options(fields[name], Squeezemark.each(of).map((value) => [value, value]));
+  for (const name of ["x", "y"])
+    Squeezemark.options(
+      fields[name],
+      Object.entries(METRICS).map(([key, metric]) => [key, metric.title]),
+    );
+  Squeezemark.options(
+    fields.model,
+    Object.keys(data.models).map((name) => [name, Squeezemark.modelTitle(name)]),
+  );
+  Squeezemark.options(
+    fields.target,
+    Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]),
+  );
+  for (const [name, of] of [
+    ["family", (row) => row.method.family],
+    ["division", (row) => row.method.division],
+    ["grade", (row) => row.grade],
+  ])
+    Squeezemark.options(
+      fields[name],
+      Squeezemark.each(of).map((value) => [value, value]),
+    );
   form.hidden = false;
   const store = Squeezemark.state(defaults, show);
   const fill = Squeezemark.bind(form, store);
-  form.addEventListener("reset", (event) => { event.preventDefault(); store.set(defaults); });
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    store.set(defaults);
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
   document.querySelector("#draw").hidden = false;
   document.querySelector("#draw").addEventListener("click", start);
@@ -42,7 +83,9 @@
     await load();
     plot.textContent = "";
     await draw();
-    plot.on("plotly_click", (clicked) => { location.href = clicked.points[0].data.links[clicked.points[0].pointIndex]; });
+    plot.on("plotly_click", (clicked) => {
+      location.href = clicked.points[0].data.links[clicked.points[0].pointIndex];
+    });
     plot.dataset.ready = "";
   }
 
@@ -59,10 +102,20 @@
     const { now } = store;
     const words = now.q.toLowerCase().split(/\s+/).filter(Boolean);
     const [x, y] = [METRICS[now.x] ?? METRICS.size, METRICS[now.y] ?? METRICS.accuracy];
-    return rows.filter((row) => !row.status && x.of(row) !== null && y.of(row) !== null && !(row.baseline && [now.x, now.y].some((key) => ["speed", "difference", "flips"].includes(key)))
-      && (!now.model || row.board.model === now.model) && (!now.target || row.board.target === now.target)
-      && (!now.family || row.method.family === now.family) && (!now.division || row.method.division === now.division) && (!now.grade || row.grade === now.grade)
-      && (!now.lossless || row.baseline || row.verdict === "tie" || row.verdict === "better") && words.every((word) => row.name.toLowerCase().includes(word)));
+    return rows.filter(
+      (row) =>
+        !row.status &&
+        x.of(row) !== null &&
+        y.of(row) !== null &&
+        !(row.baseline && [now.x, now.y].some((key) => ["speed", "difference", "flips"].includes(key))) &&
+        (!now.model || row.board.model === now.model) &&
+        (!now.target || row.board.target === now.target) &&
+        (!now.family || row.method.family === now.family) &&
+        (!now.division || row.method.division === now.division) &&
+        (!now.grade || row.grade === now.grade) &&
+        (!now.lossless || row.baseline || row.verdict === "tie" || row.verdict === "better") &&
+        words.every((word) => row.name.toLowerCase().includes(word)),
+    );
   }
 
   // The ends of a metric's interval, the worse first; a metric without one is exact.
@@ -78,7 +131,14 @@
   function frontier(found, x, y) {
     const points = found.map((row) => ({ row, x: ends(row, x), y: ends(row, y) }));
     return points.map((mine) => {
-      const beats = (end, other) => points.some((one) => one !== mine && one.x[end] >= mine.x[other] && one.y[end] >= mine.y[other] && (one.x[end] > mine.x[other] || one.y[end] > mine.y[other]));
+      const beats = (end, other) =>
+        points.some(
+          (one) =>
+            one !== mine &&
+            one.x[end] >= mine.x[other] &&
+            one.y[end] >= mine.y[other] &&
+            (one.x[end] > mine.x[other] || one.y[end] > mine.y[other]),
+        );
       return { ...mine, state: !beats("value", "value") ? "on" : beats("worst", "best") ? "" : "may" };
     });
   }
@@ -89,20 +149,73 @@
     if (!METRICS[now.x]) now.x = "size";
     if (!METRICS[now.y]) now.y = "accuracy";
     const found = frontier(chosen(), now.x, now.y);
-    form.querySelector(".count").value = `${found.length} results, ${found.filter((point) => point.state === "on").length} on the frontier, ${found.filter((point) => point.state === "may").length} possibly`;
+    form.querySelector(".count").value =
+      `${found.length} results, ${found.filter((point) => point.state === "on").length} on the frontier, ${found.filter((point) => point.state === "may").length} possibly`;
     place.replaceChildren(...listed(found));
     if (plot.dataset.ready !== undefined) draw(found);
   }
 
   function listed(found) {
     const { now } = store;
-    const shown = [...found].sort((one, other) => order(one) - order(other) || other.y.value - one.y.value || one.row.index - other.row.index).slice(0, LISTED);
+    const shown = [...found]
+      .sort((one, other) => order(one) - order(other) || other.y.value - one.y.value || one.row.index - other.row.index)
+      .slice(0, LISTED);
     const several = new Set(found.map((point) => point.row.board)).size > 1;
-    const note = several && make("p", { class: "note" }, "More than one board is shown. Accuracy, size and milliseconds of different models or targets do not compare; ratios against each one's own baseline do. Choose one model and one target for a frontier that means something.");
-    const table = make("table", {}, make("caption", {}, `What the chart shows, as a table${found.length > LISTED ? `: the first ${LISTED} of ${found.length}` : ""}. Possibly: nothing shown is surely at least as good on both axes, by whole 95 % intervals.`),
-      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Method · variant"), ...["x", "y"].map((axis) => make("th", { scope: "col", class: "number" }, METRICS[now[axis]].title)), make("th", { scope: "col" }, "Frontier"))),
-      make("tbody", {}, shown.map((point) => make("tr", { "data-state": point.state, "data-key": point.row.key }, make("th", { scope: "row" }, shape(point.row.method.family, point.row.method.shape), " ", link(point.row), several ? make("span", { class: "under" }, Squeezemark.modelTitle(point.row.board.model), ", ", Squeezemark.targetTitle(point.row.board.target)) : null),
-        ["x", "y"].map((axis) => make("td", { class: "number" }, written(point.row, now[axis]))), make("td", {}, WORDS[point.state])))));
+    const note =
+      several &&
+      make(
+        "p",
+        { class: "note" },
+        "More than one board is shown. Accuracy, size and milliseconds of different models or targets do not compare; ratios against each one's own baseline do. Choose one model and one target for a frontier that means something.",
+      );
+    const table = make(
+      "table",
+      {},
+      make(
+        "caption",
+        {},
+        `What the chart shows, as a table${found.length > LISTED ? `: the first ${LISTED} of ${found.length}` : ""}. Possibly: nothing shown is surely at least as good on both axes, by whole 95 % intervals.`,
+      ),
+      make(
+        "thead",
+        {},
+        make(
+          "tr",
+          {},
+          make("th", { scope: "col" }, "Method · variant"),
+          ...["x", "y"].map((axis) => make("th", { scope: "col", class: "number" }, METRICS[now[axis]].title)),
+          make("th", { scope: "col" }, "Frontier"),
+        ),
+      ),
+      make(
+        "tbody",
+        {},
+        shown.map((point) =>
+          make(
+            "tr",
+            { "data-state": point.state, "data-key": point.row.key },
+            make(
+              "th",
+              { scope: "row" },
+              shape(point.row.method.family, point.row.method.shape),
+              " ",
+              link(point.row),
+              several
+                ? make(
+                    "span",
+                    { class: "under" },
+                    Squeezemark.modelTitle(point.row.board.model),
+                    ", ",
+                    Squeezemark.targetTitle(point.row.board.target),
+                  )
+                : null,
+            ),
+            ["x", "y"].map((axis) => make("td", { class: "number" }, written(point.row, now[axis]))),
+            make("td", {}, WORDS[point.state]),
+          ),
+        ),
+      ),
+    );
     return [note || "", make("div", { class: "scroller", role: "region", tabindex: "0", "aria-label": "The chart as a table" }, table)];
   }
 
@@ -119,8 +232,18 @@
   }
 
   function curve(found) {
-    const on = found.filter((point) => point.state === "on").sort((one, other) => METRICS[store.now.x].of(one.row) - METRICS[store.now.x].of(other.row));
-    return { type: "scatter", mode: "lines", name: "frontier", x: on.map((point) => METRICS[store.now.x].of(point.row)), y: on.map((point) => METRICS[store.now.y].of(point.row)), line: { color: style("--accent"), width: 1.6 }, hoverinfo: "skip" };
+    const on = found
+      .filter((point) => point.state === "on")
+      .sort((one, other) => METRICS[store.now.x].of(one.row) - METRICS[store.now.x].of(other.row));
+    return {
+      type: "scatter",
+      mode: "lines",
+      name: "frontier",
+      x: on.map((point) => METRICS[store.now.x].of(point.row)),
+      y: on.map((point) => METRICS[store.now.y].of(point.row)),
+      line: { color: style("--accent"), width: 1.6 },
+      hoverinfo: "skip",
+    };
   }
 
   // Filled: on the frontier. Ringed in ink: possibly. Open: surely beaten. The shape and the colour are the family's.
@@ -129,26 +252,52 @@
     const colour = colourOf(family);
     const open = family === "unknown" || family === "recipe" ? "" : "-open";
     return {
-      type: "scatter", mode: "markers", name: family,
-      x: points.map((point) => METRICS[now.x].of(point.row)), y: points.map((point) => METRICS[now.y].of(point.row)),
-      error_x: whiskers(points, now.x, colour), error_y: whiskers(points, now.y, colour),
-      text: points.map((point) => hover(point)), hoverinfo: "text", links: points.map((point) => Squeezemark.recordPage(point.row)),
-      marker: { color: colour, symbol: points.map((point) => (SYMBOLS[family] ?? "x") + (point.state ? "" : open)), size: points.map((point) => (point.state === "on" ? 13 : 10)),
-        opacity: points.map((point) => (point.state ? 1 : 0.65)), line: { color: points.map((point) => (point.state === "may" ? style("--ink") : colour)), width: points.map((point) => (family === "recipe" ? 4 : point.state === "may" ? 2 : 1.2)) } },
+      type: "scatter",
+      mode: "markers",
+      name: family,
+      x: points.map((point) => METRICS[now.x].of(point.row)),
+      y: points.map((point) => METRICS[now.y].of(point.row)),
+      error_x: whiskers(points, now.x, colour),
+      error_y: whiskers(points, now.y, colour),
+      text: points.map((point) => hover(point)),
+      hoverinfo: "text",
+      links: points.map((point) => Squeezemark.recordPage(point.row)),
+      marker: {
+        color: colour,
+        symbol: points.map((point) => (SYMBOLS[family] ?? "x") + (point.state ? "" : open)),
+        size: points.map((point) => (point.state === "on" ? 13 : 10)),
+        opacity: points.map((point) => (point.state ? 1 : 0.65)),
+        line: {
+          color: points.map((point) => (point.state === "may" ? style("--ink") : colour)),
+          width: points.map((point) => (family === "recipe" ? 4 : point.state === "may" ? 2 : 1.2)),
+        },
+      },
     };
   }
 
   function whiskers(points, key, color) {
-    const known = points.map(({ row }) => [METRICS[key].of(row), row[`${key}Low`], row[`${key}High`]]).map(([value, low, high]) => [value, low ?? value, high ?? value]);
-    return { type: "data", symmetric: false, color, thickness: 1, width: 0, array: known.map(([value, , high]) => high - value), arrayminus: known.map(([value, low]) => value - low) };
+    const known = points
+      .map(({ row }) => [METRICS[key].of(row), row[`${key}Low`], row[`${key}High`]])
+      .map(([value, low, high]) => [value, low ?? value, high ?? value]);
+    return {
+      type: "data",
+      symmetric: false,
+      color,
+      thickness: 1,
+      width: 0,
+      array: known.map(([value, , high]) => high - value),
+      arrayminus: known.map(([value, low]) => value - low),
+    };
   }
 
   function hover({ row, state }) {
     const { now } = store;
-    const told = [...new Set([now.x, now.y, "accuracy", "size", "speed"])].filter((key) => METRICS[key].of(row) !== null).map((key) => {
-      const [low, high] = [row[`${key}Low`], row[`${key}High`]];
-      return `${METRICS[key].title}: ${METRICS[key].show(METRICS[key].of(row))}${low === undefined || low === null ? "" : ` (${METRICS[key].show(low)} to ${METRICS[key].show(high)})`}`;
-    });
+    const told = [...new Set([now.x, now.y, "accuracy", "size", "speed"])]
+      .filter((key) => METRICS[key].of(row) !== null)
+      .map((key) => {
+        const [low, high] = [row[`${key}Low`], row[`${key}High`]];
+        return `${METRICS[key].title}: ${METRICS[key].show(METRICS[key].of(row))}${low === undefined || low === null ? "" : ` (${METRICS[key].show(low)} to ${METRICS[key].show(high)})`}`;
+      });
     return [inert(row.name), ...told, WORDS[state]].filter(Boolean).join("<br>");
   }
 
@@ -168,12 +317,25 @@
   function layout() {
     const { now } = store;
     const axis = (key, scale) => ({
-      title: { text: METRICS[key].title }, ...((scale === "auto" ? METRICS[key].log : scale === "log") ? { type: "log", tickmode: "array", tickvals: TICKS, ticktext: TICKS.map(String) } : { type: "linear", tickmode: "auto" }),
-      autorange: METRICS[key].up || key === now.y ? true : "reversed", gridcolor: style("--line"), zerolinecolor: style("--strong-line"), automargin: true, exponentformat: "none",
+      title: { text: METRICS[key].title },
+      ...((scale === "auto" ? METRICS[key].log : scale === "log")
+        ? { type: "log", tickmode: "array", tickvals: TICKS, ticktext: TICKS.map(String) }
+        : { type: "linear", tickmode: "auto" }),
+      autorange: METRICS[key].up || key === now.y ? true : "reversed",
+      gridcolor: style("--line"),
+      zerolinecolor: style("--strong-line"),
+      automargin: true,
+      exponentformat: "none",
     });
     return {
-      xaxis: axis(now.x, now.xlog), yaxis: axis(now.y, now.ylog), hovermode: "closest", dragmode: "zoom", margin: { l: 60, r: 16, t: 10, b: 50 },
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit", size: 13, color: style("--ink") },
+      xaxis: axis(now.x, now.xlog),
+      yaxis: axis(now.y, now.ylog),
+      hovermode: "closest",
+      dragmode: "zoom",
+      margin: { l: 60, r: 16, t: 10, b: 50 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: "inherit", size: 13, color: style("--ink") },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
       hoverlabel: { bgcolor: style("--raised"), bordercolor: style("--strong-line"), font: { color: style("--ink") }, align: "left" },
     };

@@ -13,13 +13,25 @@
   const defaults = { target: Squeezemark.usual(), model: "", loss: "1", size: "", latency: "", division: "", licence: "", prefer: "" };
   const fields = form.elements;
 
-  Squeezemark.options(fields.target, Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]));
-  Squeezemark.options(fields.model, Object.keys(data.models).map((name) => [name, Squeezemark.modelTitle(name)]));
-  Squeezemark.options(fields.licence, Squeezemark.each((row) => row.method.licence).map((name) => [name, name]));
+  Squeezemark.options(
+    fields.target,
+    Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]),
+  );
+  Squeezemark.options(
+    fields.model,
+    Object.keys(data.models).map((name) => [name, Squeezemark.modelTitle(name)]),
+  );
+  Squeezemark.options(
+    fields.licence,
+    Squeezemark.each((row) => row.method.licence).map((name) => [name, name]),
+  );
   form.hidden = false;
   const store = Squeezemark.state(defaults, show);
   const fill = Squeezemark.bind(form, store);
-  form.addEventListener("reset", (event) => { event.preventDefault(); store.set(defaults); });
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    store.set(defaults);
+  });
   show();
 
   function wishOf(now) {
@@ -28,9 +40,12 @@
     const bytes = size && unit && Number(size[1]) > 0 ? Number(size[1]) * unit : null;
     const positive = (text) => (Number(text) > 0 ? Number(text) : null);
     return {
-      bytes, badSize: Boolean(now.size.trim()) && bytes === null,
+      bytes,
+      badSize: Boolean(now.size.trim()) && bytes === null,
       loss: now.loss === "any" || !(Number(now.loss) >= 0) ? null : Number(now.loss) / 100,
-      latency: positive(now.latency), divisions: now.division ? now.division.split(",") : [], licences: now.licence ? [now.licence] : [],
+      latency: positive(now.latency),
+      divisions: now.division ? now.division.split(",") : [],
+      licences: now.licence ? [now.licence] : [],
       prefer: now.prefer || (bytes === null ? "smaller" : "faster"),
     };
   }
@@ -43,21 +58,34 @@
     const tier = here.some((board) => board.tier === "full") ? "full" : "quick";
     const timed = data.targets[now.target]?.ranked !== false;
     const mute = !timed && (wish.latency !== null || wish.prefer === "faster");
-    form.querySelector(".finder-note").textContent = wish.badSize ? "Write a size like 5MB, 800kB or 1.5GiB."
-      : mute ? `${Squeezemark.targetTitle(now.target)} is emulated: its times mean nothing, so that neither a latency nor speed can be asked for there.` : "";
+    form.querySelector(".finder-note").textContent = wish.badSize
+      ? "Write a size like 5MB, 800kB or 1.5GiB."
+      : mute
+        ? `${Squeezemark.targetTitle(now.target)} is emulated: its times mean nothing, so that neither a latency nor speed can be asked for there.`
+        : "";
     const found = mute || wish.badSize ? [] : here.filter((board) => board.tier === tier).map((board) => Advice.recommend(board, wish));
     place.replaceChildren(...found.map((advice) => card(advice, wish)));
     if (!found.length && !mute && !wish.badSize) place.append(make("p", { class: "note" }, "Nothing has been measured there yet."));
     place.dataset.ready = "";
     const several = found.length > 1 ? "s" : "";
-    form.querySelector(".count").value = found.length ? `${found.reduce((sum, advice) => sum + advice.picks.length, 0)} variants fit, on ${found.length} model${several}` : "";
+    form.querySelector(".count").value = found.length
+      ? `${found.reduce((sum, advice) => sum + advice.picks.length, 0)} variants fit, on ${found.length} model${several}`
+      : "";
   }
 
   function card(advice, wish) {
     const { board, picks } = advice;
-    const title = make("h3", {}, make("a", { href: Squeezemark.boardPage(board) }, Squeezemark.modelTitle(board.model)),
-      make("span", { class: "under" }, `uncompressed: ${board.metric} ${METRICS.accuracy.show(board.baseline.accuracy)}, ${METRICS.size.show(board.baseline.bytes / 1e6)} MB`
-        + (board.baseline.latency ? `, ${Squeezemark.compact(board.baseline.latency)} ms` : "")));
+    const title = make(
+      "h3",
+      {},
+      make("a", { href: Squeezemark.boardPage(board) }, Squeezemark.modelTitle(board.model)),
+      make(
+        "span",
+        { class: "under" },
+        `uncompressed: ${board.metric} ${METRICS.accuracy.show(board.baseline.accuracy)}, ${METRICS.size.show(board.baseline.bytes / 1e6)} MB` +
+          (board.baseline.latency ? `, ${Squeezemark.compact(board.baseline.latency)} ms` : ""),
+      ),
+    );
     const made = make("article", { class: "advice", "data-board": board.anchor }, title);
     if (!picks.length) made.append(make("p", { class: "headline" }, make("span", { class: "quiet" }, "Nothing fits.")));
     else made.append(...told(advice, wish));
@@ -71,20 +99,45 @@
   function told({ picks }, wish) {
     const tied = picks.filter((pick) => pick.rank === 1);
     const first = tied[0].row;
-    const reason = `${wish.prefer === "faster" ? "The fastest" : "The smallest"} of ${picks.length} that fit`
-      + (tied.length > 1 ? `: ${tied.length} cannot be told apart, the most accurate of them is shown first.` : ".");
-    const list = make("ol", { class: "picks" }, picks.slice(0, SHOWN).map(({ row, rank }) => make("li", { "data-key": row.key, "data-rank": rank },
-      make("span", { class: "pick-rank" }, `${picks.filter((pick) => pick.rank === rank).length > 1 ? "=" : ""}${rank}`), shape(row.method.family, row.method.shape), make("span", {}, link(row), make("span", { class: "under" }, figures(row))))));
-    return [make("p", { class: "headline" }, make("span", { class: "figure" }, headline(first, wish)), make("span", { class: "under" }, reason)), list];
+    const reason =
+      `${wish.prefer === "faster" ? "The fastest" : "The smallest"} of ${picks.length} that fit` +
+      (tied.length > 1 ? `: ${tied.length} cannot be told apart, the most accurate of them is shown first.` : ".");
+    const list = make(
+      "ol",
+      { class: "picks" },
+      picks
+        .slice(0, SHOWN)
+        .map(({ row, rank }) =>
+          make(
+            "li",
+            { "data-key": row.key, "data-rank": rank },
+            make("span", { class: "pick-rank" }, `${picks.filter((pick) => pick.rank === rank).length > 1 ? "=" : ""}${rank}`),
+            shape(row.method.family, row.method.shape),
+            make("span", {}, link(row), make("span", { class: "under" }, figures(row))),
+          ),
+        ),
+    );
+    return [
+      make("p", { class: "headline" }, make("span", { class: "figure" }, headline(first, wish)), make("span", { class: "under" }, reason)),
+      list,
+    ];
   }
 
   function headline(row, wish) {
-    return wish.prefer === "faster" && row.speed !== null ? `${row.speed.toFixed(2)}× as fast` : row.ratio >= 1.02 ? `${row.ratio.toFixed(1)}× smaller` : "no smaller";
+    return wish.prefer === "faster" && row.speed !== null
+      ? `${row.speed.toFixed(2)}× as fast`
+      : row.ratio >= 1.02
+        ? `${row.ratio.toFixed(1)}× smaller`
+        : "no smaller";
   }
 
   function figures(row) {
-    return [`${METRICS.size.show(row.bytes / 1e6)} MB`, row.speed === null ? null : [`, ${row.speed.toFixed(2)}× as fast`, row.unranked ? " (not ranked)" : ""],
-      `, accuracy ${Squeezemark.signed(row.difference)} (${Squeezemark.signed(row.differenceLow)} to ${Squeezemark.signed(row.differenceHigh)}) `, mark(row.verdict, "loss", "gain")];
+    return [
+      `${METRICS.size.show(row.bytes / 1e6)} MB`,
+      row.speed === null ? null : [`, ${row.speed.toFixed(2)}× as fast`, row.unranked ? " (not ranked)" : ""],
+      `, accuracy ${Squeezemark.signed(row.difference)} (${Squeezemark.signed(row.differenceLow)} to ${Squeezemark.signed(row.differenceHigh)}) `,
+      mark(row.verdict, "loss", "gain"),
+    ];
   }
 
   function fallenWords({ picks, fallen }) {
@@ -101,8 +154,15 @@
   function links({ board, picks }) {
     const keys = [board.baseline, ...picks.slice(0, SHOWN).map((pick) => pick.row)].map((row) => row.key).join(",");
     const where = `model=${encodeURIComponent(board.model)}&target=${encodeURIComponent(board.target)}`;
-    return make("p", { class: "onward" }, make("a", { href: `compare.html#?of=${keys}` }, "Compare these"), " ",
-      make("a", { href: `table.html#?${where}` }, "All in the table"), " ", make("a", { href: `explore.html#?${where}` }, "Explore"));
+    return make(
+      "p",
+      { class: "onward" },
+      make("a", { href: `compare.html#?of=${keys}` }, "Compare these"),
+      " ",
+      make("a", { href: `table.html#?${where}` }, "All in the table"),
+      " ",
+      make("a", { href: `explore.html#?${where}` }, "Explore"),
+    );
   }
 
   // The trade-off: what fits is filled, what fell out is faint; dashed lines are the limits that were asked for.
@@ -118,18 +178,45 @@
     const y = axis([...above.map((row) => row.accuracy), best * 1.01], frame.height - frame.bottom, frame.top, false, false);
     const floor = frame.height - frame.bottom;
     const rank = new Map(picks.map((pick) => [pick.row, pick.rank]));
-    const svg = make("svg", { class: "plot finder-plot", viewBox: `0 0 ${frame.width} ${frame.height}`, role: "group",
-      "aria-label": `Accuracy against ${fast ? "speed-up" : "size"} of ${Squeezemark.modelTitle(board.model)}; the same results are in the table` });
-    const grid = make("g", { class: "grid" }, y.ticks(4).map((tick) => [make("path", { d: `M${frame.left} ${y.at(tick)}H${frame.width - frame.right}` }),
-      make("text", { x: frame.left - 7, y: y.at(tick) + 4, "text-anchor": "end" }, Squeezemark.compact(tick))]),
-    x.ticks(7).map((tick) => [make("path", { d: `M${x.at(tick)} ${floor}v5` }), make("text", { x: x.at(tick), y: floor + 17, "text-anchor": "middle" }, Squeezemark.compact(tick))]),
-    make("path", { class: "axis", d: `M${frame.left} ${floor}H${frame.width - frame.right}` }),
-    make("text", { class: "axis-title", x: frame.width - frame.right, y: frame.height - 4, "text-anchor": "end" }, fast ? "speed-up →" : "MB, smaller →"),
-    make("text", { class: "axis-title", x: frame.left, y: 11 }, `↑ ${board.metric}`));
+    const svg = make("svg", {
+      class: "plot finder-plot",
+      viewBox: `0 0 ${frame.width} ${frame.height}`,
+      role: "group",
+      "aria-label": `Accuracy against ${fast ? "speed-up" : "size"} of ${Squeezemark.modelTitle(board.model)}; the same results are in the table`,
+    });
+    const grid = make(
+      "g",
+      { class: "grid" },
+      y
+        .ticks(4)
+        .map((tick) => [
+          make("path", { d: `M${frame.left} ${y.at(tick)}H${frame.width - frame.right}` }),
+          make("text", { x: frame.left - 7, y: y.at(tick) + 4, "text-anchor": "end" }, Squeezemark.compact(tick)),
+        ]),
+      x
+        .ticks(7)
+        .map((tick) => [
+          make("path", { d: `M${x.at(tick)} ${floor}v5` }),
+          make("text", { x: x.at(tick), y: floor + 17, "text-anchor": "middle" }, Squeezemark.compact(tick)),
+        ]),
+      make("path", { class: "axis", d: `M${frame.left} ${floor}H${frame.width - frame.right}` }),
+      make(
+        "text",
+        { class: "axis-title", x: frame.width - frame.right, y: frame.height - 4, "text-anchor": "end" },
+        fast ? "speed-up →" : "MB, smaller →",
+      ),
+      make("text", { class: "axis-title", x: frame.left, y: 11 }, `↑ ${board.metric}`),
+    );
     svg.append(grid, ...limits(board, wish, fast, x, y, frame));
-    for (const row of [...above].sort((one, other) => rank.has(one) - rank.has(other) || (rank.get(other) ?? 9) - (rank.get(one) ?? 9))) svg.append(point(row, rank.get(row), x.at(of(row)), y.at(row.accuracy)));
+    for (const row of [...above].sort((one, other) => rank.has(one) - rank.has(other) || (rank.get(other) ?? 9) - (rank.get(one) ?? 9)))
+      svg.append(point(row, rank.get(row), x.at(of(row)), y.at(row.accuracy)));
     const hidden = drawn.length - above.length;
-    return make("figure", { class: "finder-chart" }, svg, hidden ? make("figcaption", { class: "under" }, `${hidden} far below are in the table only.`) : null);
+    return make(
+      "figure",
+      { class: "finder-chart" },
+      svg,
+      hidden ? make("figcaption", { class: "under" }, `${hidden} far below are in the table only.`) : null,
+    );
   }
 
   function limits(board, wish, fast, x, y, frame) {
@@ -143,10 +230,20 @@
     const path = Squeezemark.SHAPES[row.method.shape] ?? Squeezemark.SHAPES.cross;
     const made = document.createElementNS("http://www.w3.org/2000/svg", "a");
     made.setAttribute("href", Squeezemark.recordPage(row));
-    made.setAttribute("class", `${Squeezemark.familyClass(row.method.family)}${rank || row.baseline ? "" : " faint"}${row.verdict === "worse" ? " open" : ""}`);
+    made.setAttribute(
+      "class",
+      `${Squeezemark.familyClass(row.method.family)}${rank || row.baseline ? "" : " faint"}${row.verdict === "worse" ? " open" : ""}`,
+    );
     if (rank !== 1) made.setAttribute("tabindex", "-1");
-    made.append(make("title", {}, `${row.name}: accuracy ${METRICS.accuracy.show(row.accuracy)}, ${METRICS.size.show(row.bytes / 1e6)} MB${row.speed === null ? "" : `, ${row.speed.toFixed(2)}× as fast`}`));
-    if (rank === 1) made.append(make("path", { class: "ring", transform: `translate(${x} ${y})`, d: "M-9.5 0a9.5 9.5 0 1 0 19 0a9.5 9.5 0 1 0-19 0Z" }));
+    made.append(
+      make(
+        "title",
+        {},
+        `${row.name}: accuracy ${METRICS.accuracy.show(row.accuracy)}, ${METRICS.size.show(row.bytes / 1e6)} MB${row.speed === null ? "" : `, ${row.speed.toFixed(2)}× as fast`}`,
+      ),
+    );
+    if (rank === 1)
+      made.append(make("path", { class: "ring", transform: `translate(${x} ${y})`, d: "M-9.5 0a9.5 9.5 0 1 0 19 0a9.5 9.5 0 1 0-19 0Z" }));
     made.append(make("path", { class: "point", transform: `translate(${x} ${y})`, d: path }));
     return made;
   }
@@ -175,7 +272,8 @@
     let found = [];
     for (const digits of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8]]) {
       const next = [];
-      for (let decade = Math.floor(Math.log10(low)); decade <= Math.log10(high); decade += 1) next.push(...digits.map((digit) => digit * 10 ** decade));
+      for (let decade = Math.floor(Math.log10(low)); decade <= Math.log10(high); decade += 1)
+        next.push(...digits.map((digit) => digit * 10 ** decade));
       const inside = next.filter((value) => value >= low && value <= high);
       if (inside.length > most) break;
       found = inside;

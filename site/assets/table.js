@@ -7,24 +7,66 @@
   const place = document.querySelector("#results");
   if (!form || !place) return;
 
-  const PAGE = 50;
+  const PAGE = 20; // laying rows out and painting them takes longer than finding and sorting them
   const MOST = 6;
   const TRUST = "grade";
   const GRADES = "ABCDEF";
 
   // key -> title, what stands under it, hint, cell, what is sorted by, and whether the first click sorts upwards.
   const COLUMNS = {
-    rank: { title: "Rank", hint: "1 + the rows of its board that are surely more accurate. = marks a tie, † what may be the best.", cell: rankCell, of: (row) => row.rank, up: true, number: true },
+    rank: {
+      title: "Rank",
+      hint: "1 + the rows of its board that are surely more accurate. = marks a tie, † what may be the best.",
+      cell: rankCell,
+      of: (row) => row.rank,
+      up: true,
+      number: true,
+    },
     name: { title: "Method · variant", under: "family, division", cell: nameCell, of: (row) => row.name, up: true, fixed: true },
-    model: { title: "Model", cell: (row) => make("a", { href: Squeezemark.boardPage(row.board) }, Squeezemark.modelTitle(row.board.model)), of: (row) => row.board.model, up: true },
-    target: { title: "Target", cell: (row) => [make("span", { title: row.board.host }, Squeezemark.targetTitle(row.board.target)), row.board.tier === "full" ? null : make("span", { class: "under" }, `${row.board.tier} tier`)], of: (row) => row.board.target, up: true },
+    model: {
+      title: "Model",
+      cell: (row) => make("a", { href: Squeezemark.boardPage(row.board) }, Squeezemark.modelTitle(row.board.model)),
+      of: (row) => row.board.model,
+      up: true,
+    },
+    target: {
+      title: "Target",
+      cell: (row) => [
+        make("span", { title: row.board.host }, Squeezemark.targetTitle(row.board.target)),
+        row.board.tier === "full" ? null : make("span", { class: "under" }, `${row.board.tier} tier`),
+      ],
+      of: (row) => row.board.target,
+      up: true,
+    },
     accuracy: metric("accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show), "95 % interval"),
-    ties: { title: "Ties", under: "letters", hint: "Two rows of a board share a letter exactly if their answers cannot be told apart", cell: (row) => row.ties ?? "–", of: (row) => row.ties, up: true },
-    difference: metric("difference", (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)], "95 % interval"),
-    size: metric("size", (row) => (row.ratio && !row.baseline ? make("span", { class: "under" }, METRICS.ratio.show(row.ratio)) : null), "× smaller"),
+    ties: {
+      title: "Ties",
+      under: "letters",
+      hint: "Two rows of a board share a letter exactly if their answers cannot be told apart",
+      cell: (row) => row.ties ?? "–",
+      of: (row) => row.ties,
+      up: true,
+    },
+    difference: metric(
+      "difference",
+      (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)],
+      "95 % interval",
+    ),
+    size: metric(
+      "size",
+      (row) => (row.ratio && !row.baseline ? make("span", { class: "under" }, METRICS.ratio.show(row.ratio)) : null),
+      "× smaller",
+    ),
     speed: metric("speed", speedMore, "95 % interval"),
     latency: metric("latency", () => null, "median"),
-    [TRUST]: { title: "Trust", under: "host, provenance", hint: "How well the host could be measured on, A to F, and who vouches for the row. Below C a latency is not ranked.", cell: trustCell, of: (row) => (row.grade ? GRADES.indexOf(row.grade) : null), up: true },
+    [TRUST]: {
+      title: "Trust",
+      under: "host, provenance",
+      hint: "How well the host could be measured on, A to F, and who vouches for the row. Below C a latency is not ranked.",
+      cell: trustCell,
+      of: (row) => (row.grade ? GRADES.indexOf(row.grade) : null),
+      up: true,
+    },
     ratio: metric("ratio", () => null, "than the baseline"),
     download: metric("download", () => null, "zstd"),
     bits: metric("bits", () => null, ""),
@@ -33,36 +75,90 @@
     bitRatio: metric("bitRatio", () => null, "fewer"),
     cost: metric("cost", () => null, "compressing"),
   };
-  COLUMNS.flips.cell = (row) => (row.lost === null ? "–" : [make("span", { title: "lost: right before, wrong now" }, `−${row.lost}`), " ", make("span", { title: "gained: wrong before, right now" }, `+${row.gained}`)]);
+  COLUMNS.flips.cell = (row) =>
+    row.lost === null
+      ? "–"
+      : [
+          make("span", { title: "lost: right before, wrong now" }, `−${row.lost}`),
+          " ",
+          make("span", { title: "gained: wrong before, right now" }, `+${row.gained}`),
+        ];
   const USUAL = "rank,accuracy,difference,size,speed,grade";
 
   const fields = form.elements;
-  const defaults = { q: "", model: "", target: "", family: "", division: "", tier: "", grade: "", provenance: "", lossless: "", sort: "", columns: USUAL, of: "", page: "1" };
+  const defaults = {
+    q: "",
+    model: "",
+    target: "",
+    family: "",
+    division: "",
+    tier: "",
+    grade: "",
+    provenance: "",
+    lossless: "",
+    sort: "",
+    columns: USUAL,
+    of: "",
+    page: "1",
+  };
   const keys = new Map();
+  let fits = false;
   const texts = rows.map((row) => `${row.name} ${row.method.family} ${row.method.division ?? ""} ${row.status ?? ""}`.toLowerCase());
 
-  Squeezemark.options(fields.model, Object.keys(data.models).map((name) => [name, Squeezemark.modelTitle(name)]));
-  Squeezemark.options(fields.target, Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]));
-  for (const [name, of] of [["family", (row) => row.method.family], ["division", (row) => row.method.division], ["tier", (row) => row.board.tier], ["grade", (row) => row.grade], ["provenance", (row) => row.provenance]]) {
+  Squeezemark.options(
+    fields.model,
+    Object.keys(data.models).map((name) => [name, Squeezemark.modelTitle(name)]),
+  );
+  Squeezemark.options(
+    fields.target,
+    Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]),
+  );
+  for (const [name, of] of [
+    ["family", (row) => row.method.family],
+    ["division", (row) => row.method.division],
+    ["tier", (row) => row.board.tier],
+    ["grade", (row) => row.grade],
+    ["provenance", (row) => row.provenance],
+  ]) {
     const found = Squeezemark.each(of);
-    Squeezemark.options(fields[name], found.map((value) => [value, value]));
+    Squeezemark.options(
+      fields[name],
+      found.map((value) => [value, value]),
+    );
     fields[name].parentElement.hidden = found.length < 2 && name !== "family";
   }
   form.hidden = false;
   const store = Squeezemark.state(defaults, show);
   const fill = Squeezemark.bind(form, store);
-  form.addEventListener("reset", (event) => { event.preventDefault(); store.set({ ...defaults, columns: store.now.columns }); });
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    store.set({ ...defaults, columns: store.now.columns });
+  });
   const chooser = columnChooser();
   show();
 
   function metric(key, more, under) {
     const { title, hint, show: write, of, up } = METRICS[key];
-    return { title, hint, under, of, up: !up, number: true, cell: (row) => { const value = of(row); return value === null ? "–" : [write(value), more(row)]; } };
+    return {
+      title,
+      hint,
+      under,
+      of,
+      up: !up,
+      number: true,
+      cell: (row) => {
+        const value = of(row);
+        return value === null ? "–" : [write(value), more(row)];
+      },
+    };
   }
 
   function rankCell(row) {
     if (!row.rank) return "–";
-    return [`${shared(row) ? "=" : ""}${row.rank}`, row.rank === 1 ? make("span", { class: "first", title: "best, or tied with the best" }, "†") : null];
+    return [
+      `${shared(row) ? "=" : ""}${row.rank}`,
+      row.rank === 1 ? make("span", { class: "first", title: "best, or tied with the best" }, "†") : null,
+    ];
   }
 
   function shared(row) {
@@ -72,17 +168,28 @@
 
   function nameCell(row) {
     const kind = [row.method.family, row.baseline ? null : row.method.division].filter(Boolean).join(", ");
-    return [make("span", { class: "name" }, link(row)), make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${kind}`)];
+    return [
+      make("span", { class: "name" }, link(row)),
+      make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${kind}`),
+    ];
   }
 
   function speedMore(row) {
     const words = row.unranked ? make("span", { class: "noisy" }, "not ranked") : mark(row.speedVerdict, "slower", "faster");
-    return [" ", words, row.speedRank === 1 && !row.baseline ? make("span", { class: "first", title: "fastest, or tied with the fastest" }, "†") : null,
-      range(row.speedLow, row.speedHigh, (value) => value.toFixed(2)), row.noisy ? make("span", { class: "noisy" }, "noisy") : null];
+    return [
+      " ",
+      words,
+      row.speedRank === 1 && !row.baseline ? make("span", { class: "first", title: "fastest, or tied with the fastest" }, "†") : null,
+      range(row.speedLow, row.speedHigh, (value) => value.toFixed(2)),
+      row.noisy ? make("span", { class: "noisy" }, "noisy") : null,
+    ];
   }
 
   function trustCell(row) {
-    return [make("span", { class: "grade", title: row.grade ? `host grade ${row.grade}` : "not graded" }, row.grade ?? "–"), row.provenance ? make("span", { class: `tier tier-${row.provenance.replaceAll(" ", "-")}` }, row.provenance) : null];
+    return [
+      make("span", { class: "grade", title: row.grade ? `host grade ${row.grade}` : "not graded" }, row.grade ?? "–"),
+      row.provenance ? make("span", { class: `vouched vouched-${row.provenance.replaceAll(" ", "-")}` }, row.provenance) : null,
+    ];
   }
 
   function columnChooser() {
@@ -112,10 +219,22 @@
   function values(key) {
     if (!keys.has(key)) {
       const found = rows.map(COLUMNS[key].of);
-      if (!found.some((value) => typeof value === "string")) keys.set(key, Float64Array.from(found, (value) => value ?? NaN));
+      if (!found.some((value) => typeof value === "string"))
+        keys.set(
+          key,
+          Float64Array.from(found, (value) => value ?? NaN),
+        );
       else {
-        const places = new Map([...new Set(found)].filter((value) => value !== null).sort().map((value, place) => [value, place]));
-        keys.set(key, Float64Array.from(found, (value) => places.get(value) ?? NaN));
+        const places = new Map(
+          [...new Set(found)]
+            .filter((value) => value !== null)
+            .sort()
+            .map((value, place) => [value, place]),
+        );
+        keys.set(
+          key,
+          Float64Array.from(found, (value) => places.get(value) ?? NaN),
+        );
       }
     }
     return keys.get(key);
@@ -126,9 +245,14 @@
     const words = now.q.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
     for (const row of rows) {
-      if (now.model && row.board.model !== now.model || now.target && row.board.target !== now.target || now.tier && row.board.tier !== now.tier) continue;
-      if (now.family && row.method.family !== now.family || now.division && row.method.division !== now.division) continue;
-      if (now.grade && row.grade !== now.grade || now.provenance && row.provenance !== now.provenance) continue;
+      if (
+        (now.model && row.board.model !== now.model) ||
+        (now.target && row.board.target !== now.target) ||
+        (now.tier && row.board.tier !== now.tier)
+      )
+        continue;
+      if ((now.family && row.method.family !== now.family) || (now.division && row.method.division !== now.division)) continue;
+      if ((now.grade && row.grade !== now.grade) || (now.provenance && row.provenance !== now.provenance)) continue;
       if (now.lossless && row.verdict !== "tie" && row.verdict !== "better") continue;
       if (words.length && !words.every((word) => texts[row.index].includes(word))) continue;
       found.push(row.index);
@@ -139,13 +263,15 @@
   // What has no value comes last, whichever way the rest is sorted; equals stay in the order of their boards.
   function sorted(found) {
     const [key, order] = store.now.sort.split(":");
-    if (!COLUMNS[key]) return found;
+    if (!Object.hasOwn(COLUMNS, key)) return found;
     const known = values(key);
     const turn = order === "down" ? -1 : 1;
     return found.sort((one, other) => {
       const [first, second] = [known[one], known[other]];
       if (first === second) return one - other;
-      return Number.isNaN(first) || Number.isNaN(second) ? Number.isNaN(first) - Number.isNaN(second) || one - other : turn * (first - second);
+      return Number.isNaN(first) || Number.isNaN(second)
+        ? Number.isNaN(first) - Number.isNaN(second) || one - other
+        : turn * (first - second);
     });
   }
 
@@ -157,18 +283,36 @@
     const page = Math.min(pages, Math.max(1, Number.parseInt(store.now.page, 10) || 1));
     const part = found.slice((page - 1) * PAGE, page * PAGE).map((index) => rows[index]);
     const focused = document.activeElement?.closest?.("#results [data-focus]")?.dataset.focus;
-    const table = make("table", { class: "board wide-table" }, make("caption", {}, caption(found.length)), make("thead", {}, make("tr", {}, pickHead(), columns.map(head))),
-      make("tbody", {}, part.map((row, place) => line(row, columns, part[place - 1])), part.length ? null : make("tr", {}, make("td", { class: "nothing", colspan: columns.length + 1 }, "Nothing matches. Clear a filter."))));
-    place.replaceChildren(make("div", { class: "scroller", role: "region", tabindex: "0", "aria-label": "Results" }, table), pager(page, pages, found.length), tray());
+    const table = make(
+      "table",
+      { class: "board wide-table" },
+      make("caption", {}, caption(found.length)),
+      make("thead", {}, make("tr", {}, pickHead(), columns.map(head))),
+      make(
+        "tbody",
+        {},
+        part.map((row, place) => line(row, columns, part[place - 1])),
+        part.length
+          ? null
+          : make("tr", {}, make("td", { class: "nothing", colspan: columns.length + 1 }, "Nothing matches. Clear a filter.")),
+      ),
+    );
+    place.replaceChildren(
+      make("div", { class: fits ? "scroller fits" : "scroller", role: "region", tabindex: "0", "aria-label": "Results" }, table),
+      pager(page, pages, found.length),
+      tray(),
+    );
     if (focused) place.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
     fit();
-    form.querySelector(".count").value = found.length === rows.length ? `${rows.length} results` : `${found.length} of ${rows.length} results`;
+    form.querySelector(".count").value =
+      found.length === rows.length ? `${rows.length} results` : `${found.length} of ${rows.length} results`;
   }
 
   // A table that fits needs no scroll container of its own, and its head can stick to the window.
   function fit() {
     const box = place.querySelector(".scroller");
-    box.classList.toggle("fits", box.firstElementChild.offsetWidth <= box.clientWidth);
+    fits = box.firstElementChild.offsetWidth <= box.clientWidth;
+    box.classList.toggle("fits", fits);
   }
   addEventListener("resize", fit);
 
@@ -183,9 +327,15 @@
   function head(key) {
     const column = COLUMNS[key];
     const [by, order] = store.now.sort.split(":");
-    const turn = by === key ? { up: "ascending", down: "descending" }[order] ?? "none" : "none";
-    const press = () => store.set({ sort: `${key}:${by === key ? (order === "up" ? "down" : "up") : column.up ? "up" : "down"}`, page: "1" });
-    const button = make("button", { type: "button", class: "sort", "data-focus": `sort-${key}`, title: column.hint, onclick: press }, column.title, column.under ? make("span", { class: "under" }, column.under) : null);
+    const turn = by === key ? ({ up: "ascending", down: "descending" }[order] ?? "none") : "none";
+    const press = () =>
+      store.set({ sort: `${key}:${by === key ? (order === "up" ? "down" : "up") : column.up ? "up" : "down"}`, page: "1" });
+    const button = make(
+      "button",
+      { type: "button", class: "sort", "data-focus": `sort-${key}`, title: column.hint, onclick: press },
+      column.title,
+      column.under ? make("span", { class: "under" }, column.under) : null,
+    );
     return make("th", { scope: "col", "data-key": key, class: column.number ? "number" : null, "aria-sort": turn }, button);
   }
 
@@ -198,12 +348,26 @@
     for (const [key, column] of cells) {
       const tag = key === "name" ? "th" : "td";
       if (row.status && column.number && key !== "rank") continue;
-      made.append(make(tag, { scope: tag === "th" ? "row" : null, class: column.number ? "number" : key === TRUST ? "trust" : null }, column.cell(row)));
+      made.append(
+        make(
+          tag,
+          { scope: tag === "th" ? "row" : null, class: column.number ? "number" : key === TRUST ? "trust" : null },
+          column.cell(row),
+        ),
+      );
     }
     const rest = columns.filter((key) => COLUMNS[key].number && key !== "rank").length;
     if (row.status && rest) {
       const after = columns.findIndex((key) => COLUMNS[key].number && key !== "rank");
-      made.insertBefore(make("td", { class: "reason", colspan: rest }, make("span", { class: "status" }, row.status.replaceAll("_", " ")), ` ${row.reason ?? ""}`), made.cells[after + 1] ?? null);
+      made.insertBefore(
+        make(
+          "td",
+          { class: "reason", colspan: rest },
+          make("span", { class: "status" }, row.status.replaceAll("_", " ")),
+          ` ${row.reason ?? ""}`,
+        ),
+        made.cells[after + 1] ?? null,
+      );
     }
     return made;
   }
@@ -214,10 +378,16 @@
 
   function pickCell(row) {
     const now = picked();
-    const input = make("input", { type: "checkbox", "data-focus": `pick-${row.key}`, "aria-label": `Compare ${row.name} on ${Squeezemark.modelTitle(row.board.model)}` });
+    const input = make("input", {
+      type: "checkbox",
+      "data-focus": `pick-${row.key}`,
+      "aria-label": `Compare ${row.name} on ${Squeezemark.modelTitle(row.board.model)}`,
+    });
     input.checked = now.includes(row.key);
     input.disabled = Boolean(row.status) || (!input.checked && now.length >= MOST);
-    input.addEventListener("input", () => store.set({ of: (input.checked ? [...now, row.key] : now.filter((key) => key !== row.key)).join(",") }));
+    input.addEventListener("input", () =>
+      store.set({ of: (input.checked ? [...now, row.key] : now.filter((key) => key !== row.key)).join(",") }),
+    );
     return make("td", { class: "pick" }, input);
   }
 
@@ -225,14 +395,40 @@
     const now = picked();
     if (!now.length) return "";
     const href = `compare.html#?of=${now.join(",")}`;
-    return make("p", { class: "tray" }, now.length < 2 ? `1 of ${MOST} chosen; one more to compare.` : make("a", { href, class: "button" }, `Compare ${now.length} side by side`), " ",
-      make("button", { type: "button", onclick: () => store.set({ of: "" }) }, "Clear choice"));
+    return make(
+      "p",
+      { class: "tray" },
+      now.length < 2
+        ? `1 of ${MOST} chosen; one more to compare.`
+        : make("a", { href, class: "button" }, `Compare ${now.length} side by side`),
+      " ",
+      make("button", { type: "button", onclick: () => store.set({ of: "" }) }, "Clear choice"),
+    );
   }
 
   function pager(page, pages, count) {
     if (pages < 2) return "";
-    const go = (to, text, name) => make("button", { type: "button", disabled: to < 1 || to > pages, "data-focus": name, onclick: () => { store.set({ page: String(to) }); place.scrollIntoView(); } }, text);
+    const go = (to, text, name) =>
+      make(
+        "button",
+        {
+          type: "button",
+          disabled: to < 1 || to > pages,
+          "data-focus": name,
+          onclick: () => {
+            store.set({ page: String(to) });
+            place.scrollIntoView();
+          },
+        },
+        text,
+      );
     const from = (page - 1) * PAGE + 1;
-    return make("nav", { class: "pager", "aria-label": "Pages of the table" }, go(page - 1, "← Previous", "previous"), make("span", {}, `${from} to ${Math.min(count, page * PAGE)} of ${count.toLocaleString("en")}`), go(page + 1, "Next →", "next"));
+    return make(
+      "nav",
+      { class: "pager", "aria-label": "Pages of the table" },
+      go(page - 1, "← Previous", "previous"),
+      make("span", {}, `${from} to ${Math.min(count, page * PAGE)} of ${count.toLocaleString("en")}`),
+      go(page + 1, "Next →", "next"),
+    );
   }
 })();
