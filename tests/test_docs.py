@@ -58,7 +58,15 @@ def test_both_readmes_have_the_same_code_and_the_same_sections():
 
 
 def test_every_link_to_a_file_leads_somewhere():
-    for name in ("README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/methods.md", "docs/models.md", "docs/measurement.md"):
+    for name in (
+        "README.md",
+        "README.zh-CN.md",
+        "CONTRIBUTING.md",
+        "docs/methods.md",
+        "docs/models.md",
+        "docs/measurement.md",
+        "docs/publishing.md",
+    ):
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8")):
             if not link.startswith("https://"):
                 assert ((ROOT / name).parent / link).exists(), f"{name}: {link}"

@@ -1,11 +1,15 @@
 """Releases: frozen, held against what lies there, shown for ever, and what moved between them."""
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from conftest import ROOT, Squeezemark
 from site_cards import method_cards, model_cards, target_cards
 from site_pages import Page
 from site_store import PLANS, SHAPE, build, put
@@ -173,6 +177,25 @@ def test_another_test_set_is_not_compared(store: Store) -> None:
     other = msgspec.structs.replace(old, provenance=msgspec.structs.replace(old.provenance, test_sha256="0" * 64))
     assert not same_question(old, other)
     assert moves([(old, other)]) == ()
+
+
+def test_the_commands_of_the_page_on_publishing_do_what_it_says(squeezemark: Squeezemark, tmp_path: Path) -> None:
+    commands = re.findall(r"^    squeezemark (.*)$", (ROOT / "docs/publishing.md").read_text(), re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["release", "render"]
+    for folder in ("site/results", "results"):
+        shutil.copytree(ROOT / "tests/golden", tmp_path / folder)
+    for command in commands:
+        done = squeezemark(*shlex.split(command), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    release = json.loads((tmp_path / "site/releases/2026-11-27.json").read_text())
+    assert len(release["records"]) == len(list((ROOT / "tests/golden").glob("*.json")))
+    assert (tmp_path / "build/site/r/2026-11-27/index.html").is_file()
+    assert "A local result." in Page(next((tmp_path / "build/site/record").glob("*--local-*.html"))).words
+    next((tmp_path / "site/results").glob("*.json")).write_text("{}")
+    broken = squeezemark(*shlex.split(commands[1]), cwd=tmp_path)
+    assert broken.returncode == 1
+    assert "does not hold any more" in broken.stderr
+    assert (tmp_path / "build/site/r/2026-11-27/index.html").is_file(), "the site that was there stays"
 
 
 def test_square_and_add_holds_the_truth_as_often_as_it_says() -> None:
