@@ -1,11 +1,15 @@
 """Builds the static leaderboard from stores and the plug-ins' cards alone: the same records give the same bytes."""
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from suite.contracts import MethodCard, ModelCard, TargetCard
 from suite.errors import BrokenGrant, BrokenRecord
@@ -13,6 +17,7 @@ from suite.evidence import Evidence, collect_some, joined
 from suite.examples import Gallery
 from suite.hashing import hash_file
 from suite.pages import Cards
+from suite.plugins import PACKAGES
 from suite.provenance import Provenance
 from suite.provenance import read as provenance
 from suite.publishing.building import build
@@ -25,6 +30,9 @@ from suite.publishing.survey import Group, Survey, survey
 from suite.store import Store
 from suite.summarize import summarize
 from suite.website import Press, Site, sources
+
+DRAWN = ("PIL", "fontTools", "matplotlib")
+"""What the reference models' data need to be drawn: where one is missing a page says so, and is another page."""
 
 WHOLE = 2000
 """Up to so many records every board is on the front pages; of more, the largest of each model on each target, and the others are listed."""
@@ -43,11 +51,13 @@ class Rendered:
 @dataclass(frozen=True, slots=True)
 class Show:
     """What else a site shows. overlay: one's own results, marked as such beside the published ones. releases: the folder of releases, whose
-    newest decides which records are shown, unless `unreleased` asks for all that there are."""
+    newest decides which records are shown, unless `unreleased` asks for all that there are. progress: is told how many boards are done, of
+    how many."""
 
     overlay: Store | None = None
     releases: Path | None = None
     unreleased: bool = False
+    progress: Callable[[int, int], None] = lambda done, total: None
 
 
 def render(
@@ -79,7 +89,7 @@ def render(
         press = Press(cards, {"notes": notes(boards)})
         site = Site(press, evidence, boards, seen.names)
         bench = Workbench(seen, front, site, press, Gallery(models, work), place.fresh, place.shelf, _stamp(cards), place.previous)
-        outcomes = build(bench, chronicle, processes)
+        outcomes = build(bench, chronicle, processes, show.progress)
         place.done({outcome.kept for outcome in outcomes})
     broken: list[BrokenRecord | BrokenGrant] = [*seen.broken, *granted.broken]
     broken += [BrokenRecord(Path(path), reason) for outcome in outcomes for path, reason in outcome.broken]
@@ -107,8 +117,17 @@ def _front(seen: Survey) -> list[int]:
 
 
 def _stamp(cards: Cards) -> str:
-    """Of everything but the records that a page depends on: this program, its templates, and the plug-ins with their data."""
+    """Of everything but the records that a page depends on: this program, its templates, the plug-ins, and what draws examples."""
     here = Path(__file__).parent
-    files = sorted([*here.rglob("*.py"), *(sources() / "templates").glob("*.html")])
-    said: list[Any] = [[hash_file(path) for path in files], re.sub(r" at 0x[0-9a-f]+", "", repr(cards))]
+    files = [*here.rglob("*.py"), *(sources() / "templates").glob("*.html"), *_own(cards)]
+    drawn = [find_spec(name) is not None for name in DRAWN]
+    said: list[Any] = [[hash_file(path) for path in sorted(files)], re.sub(r" at 0x[0-9a-f]+", "", repr(cards)), drawn, np.__version__]
     return sha256(repr(said).encode(errors="surrogatepass")).hexdigest()
+
+
+def _own(cards: Cards) -> Iterator[Path]:
+    """The files of models, which may lie anywhere: their data draw the examples."""
+    for name in cards.models:
+        card = getattr(sys.modules.get(f"{PACKAGES['model']}.{name}"), "__file__", None)
+        if card is not None:
+            yield from Path(card).parent.glob("*.py") if Path(card).name == "__init__.py" else [Path(card)]

@@ -16,6 +16,7 @@ from site_store import ENVIRONMENT, PLANS, SHAPE, build, put
 
 from suite import render as rendering
 from suite.errors import SiteError
+from suite.pages import Cards
 from suite.publishing import crew, place, shelves
 from suite.publishing.survey import survey
 from suite.render import Rendered, Show, render
@@ -220,6 +221,12 @@ def test_what_was_killed_between_two_renames_is_put_back(tmp_path: Path) -> None
         raise ZeroDivisionError
     assert (tmp_path / "site/page.html").read_text() == "kept"
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_card_that_says_something_else_is_another_stamp() -> None:
+    cards = [Cards(model_cards(), method_cards(), targets) for targets in (target_cards(), target_cards(), {})]
+    stamps = [rendering._stamp(each) for each in cards]
+    assert stamps[0] == stamps[1] != stamps[2]
 
 
 def _die(number: int) -> int:

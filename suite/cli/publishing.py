@@ -1,11 +1,15 @@
 """Commands that make the site from records, freeze what it shows, and show it: render, release, serve."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from suite.cli.options import discover, plug_ins
 from suite.errors import UsageError
+
+if TYPE_CHECKING:
+    from suite.registry import Registry
 
 RELEASES = "releases"
 
@@ -46,17 +50,32 @@ def render(
     squeezemark render                                            your own records
     squeezemark render --results site/results --overlay results   yours beside the published ones
     """
-    from suite.render import Show
-    from suite.render import render as render_site
-    from suite.store import Store
-
     if not results.is_dir():
         raise UsageError(f"There is no results folder {results}; run `squeezemark run` first, or name one with --results.")
     if overlay is not None and not overlay.is_dir():
         raise UsageError(f"There is no folder {overlay} to lay over the others; run `squeezemark run` first, or name another one.")
-    registry = discover(plugins, model_files)
-    show = Show(Store(overlay) if overlay else None, releases or results.parent / RELEASES, unreleased)
-    done = render_site(Store(results), registry.models, registry.methods, registry.targets, out, work, show)
+    _build(results, out, work, (overlay, releases or results.parent / RELEASES, unreleased), discover(plugins, model_files))
+
+
+def _build(results: Path, out: Path, work: Path, shown: tuple[Path | None, Path, bool], registry: "Registry") -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from suite.render import Show
+    from suite.render import render as render_site
+    from suite.store import Store
+
+    overlay, releases, unreleased = shown
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("boards", total=None)
+        show = Show(
+            Store(overlay) if overlay else None,
+            releases,
+            unreleased,
+            lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+        done = render_site(Store(results), registry.models, registry.methods, registry.targets, out, work, show)
     click.echo(f"{done.records} records, {done.pages} pages: {out / 'index.html'}")
     for error in done.broken:
         click.echo(f"Left out: {error}", err=True)

@@ -1,6 +1,6 @@
 """A build: every group's files, the releases' own pages, downloads, feed and badges, and then the pages that speak of all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from suite.publishing.badges import badges
@@ -28,7 +28,7 @@ def _board(task: tuple[int, int]) -> Outcome:
     return _begun[1].build(_begun[0], task)
 
 
-def build(bench: Workbench, chronicle: Chronicle, processes: int) -> list[Outcome]:
+def build(bench: Workbench, chronicle: Chronicle, processes: int, progress: Callable[[int, int], None]) -> list[Outcome]:
     """Fills the folder of the site. The last outcome is that of the pages that speak of all records."""
     global _begun
     _begun = bench, chronicle
@@ -38,7 +38,11 @@ def build(bench: Workbench, chronicle: Chronicle, processes: int) -> list[Outcom
         (bench.out / folder).mkdir(parents=True)
     try:
         with crew(processes) as mapped:
-            outcomes = sorted(mapped(_group, turns(bench.survey)), key=lambda outcome: outcome.number)
+            found = []
+            for outcome in mapped(_group, turns(bench.survey)):
+                found.append(outcome)
+                progress(len(found), len(bench.survey.groups))
+            outcomes = sorted(found, key=lambda outcome: outcome.number)
             released = list(mapped(_board, tasks))
     finally:
         _begun = None
