@@ -6,6 +6,7 @@ Rows are the published ones, repeated under other variants; they go through `sui
 several turns, of the main thread alone, as the browser's own trace counts them (Performance.getMetrics), not of a shared machine's clock.
 """
 
+import argparse
 import gzip
 import itertools
 import shutil
@@ -143,6 +144,7 @@ def measured(out: Path) -> dict[str, float]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     store = Store(ROOT / "site" / "results")
     boards = summarize(store.records(), store.columns)
     held = True

@@ -3,7 +3,6 @@
 import pytest
 from browsing import BROWSER, Seen, visit
 from playwright.sync_api import expect
-from site_store import PLANS
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium or Chrome on this machine")
 
@@ -27,7 +26,7 @@ def test_heads_sort_and_back_restores(browser, address: str) -> None:
     seen = Seen()
     page = visit(browser, f"{address}/table.html#?model=scene_vqa", seen)
     first = keys(page)
-    assert len(first) == len(PLANS) + 2
+    assert len(first) == page.evaluate("Squeezemark.rows.filter(row => row.board.model === 'scene_vqa').length") > 10
     for key, up in (("size", True), ("speed", False), ("difference", False)):
         page.locator(f"th[data-key={key}] button").press("Enter")
         assert column(page, key) == sorted(column(page, key), reverse=not up)

@@ -72,12 +72,12 @@
     store.set(defaults);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  document.querySelector("#draw").hidden = false;
+  document.querySelector("#ask").hidden = false;
   document.querySelector("#draw").addEventListener("click", start);
   show();
 
   async function start(event) {
-    event.currentTarget.hidden = true;
+    event.currentTarget.parentElement.hidden = true;
     plot.hidden = false;
     plot.textContent = "Loading…";
     await load();
