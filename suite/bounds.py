@@ -1,5 +1,6 @@
 """Upper bounds of percentiles from order statistics, as MLPerf Inference's early stopping has them. numpy only: the worker uses it."""
 
+import functools
 import math
 from typing import Any
 
@@ -26,9 +27,15 @@ def order_of_bound(samples: int, percentile: int) -> int:
     return order
 
 
+@functools.lru_cache(maxsize=2048)
 def binomial(trials: int, chance: float) -> Array:
-    """The probabilities of 0 to `trials` successes, shape (trials + 1,). `chance` is above 0 and below 1."""
+    """The probabilities of 0 to `trials` successes, shape (trials + 1,), not to be written to. `chance` is above 0 and below 1.
+
+    Kept for later: boards ask for the same few thousand again and again.
+    """
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
     hits = np.arange(trials + 1)
     logs = factorials[-1] - factorials - factorials[::-1] + hits * math.log(chance) + (trials - hits) * math.log1p(-chance)
-    return np.exp(logs)  # type: ignore[no-any-return]
+    found: Array = np.exp(logs)
+    found.flags.writeable = False
+    return found

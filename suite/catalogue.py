@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from suite.comparable import newest_first
 from suite.config import Config
 from suite.contracts import BASELINE, Advance, MethodCard, ModelCard, TargetCard
 from suite.errors import PlugInError, UnknownName
@@ -10,7 +11,6 @@ from suite.plan import Plan
 from suite.plugins import model_folder, model_part
 from suite.registry import Card, Registry
 from suite.store import Store
-from suite.summarize import newest_first
 
 
 def rows(registry: Registry, kind: str) -> list[dict[str, Any]]:

@@ -1,6 +1,41 @@
-"""Whether two records may be compared at all; if not, what differs."""
+"""Which records may stand on one board, which replaces which, and whether two may be compared at all; if not, what differs."""
+
+from collections.abc import Iterable
 
 from suite.record import Record
+from suite.store import LOCAL
+
+Place = tuple[str, str, str, int, str]
+"""Model, target, tier, test seed and host: what the rows of a board share."""
+
+LOCAL_HOST = "local results, "
+"""Before the host of a board of local results."""
+
+
+def place_of(model: str, target: str, tier: str, test_seed: int, host: str, local: bool) -> Place:
+    """Where rows may stand together. Local results never stand on a published board, whatever machine they are of."""
+    return model, target, tier, test_seed, f"{LOCAL_HOST}{host}" if local else host
+
+
+def is_local(record: Record) -> bool:
+    """Whether it is of an overlay: one's own, and not published."""
+    return record.key.startswith(LOCAL)
+
+
+def board_key(record: Record) -> Place:
+    """The place of a record."""
+    cell = record.cell
+    return place_of(cell.model, cell.target, cell.tier, cell.test_seed, record.environment.host, is_local(record))
+
+
+def newest_first(records: Iterable[Record]) -> list[Record]:
+    """By the time at which they were made; of two of one second, by name."""
+    return sorted(records, key=lambda record: (record.created, record.name), reverse=True)
+
+
+def identity(record: Record) -> tuple[object, ...]:
+    """What two records share of which the newer replaces the older; the first five are those of a board."""
+    return (*board_key(record), record.cell.method, record.cell.variant, record.cell.component)
 
 
 def first_difference(record: Record, baseline: Record) -> tuple[str, object, object] | None:

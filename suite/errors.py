@@ -9,8 +9,10 @@
     ├── StoreError            the results folder
     │   ├── NotWritable       it cannot be written
     │   ├── BrokenRecord      a file in it is not a record (carries path)
+    │   ├── BrokenRelease     a release that is not what was frozen, or whose records are not (carries path)
     │   └── BrokenGrant       a file in its folder `provenance/` grants nothing (carries path)
     ├── BrokenBundle          a submission that is not what `submit` writes, or was changed (carries path, check)
+    ├── SiteError             the site could not be built; the one that was there is as it was
     └── CellFailed            one cell came to nothing (carries status); becomes a record, never ends the run
 
 Each message is one sentence that says what to do. Only `suite.cli` prints them and exits.
@@ -80,12 +82,24 @@ class BrokenRecord(StoreError):
         super().__init__(f"{path} is not a readable record ({self.reason}); delete it and run again to measure it anew.")
 
 
+class SiteError(SqueezemarkError):
+    """The site could not be built; the one that was there is as it was."""
+
+
 class BrokenGrant(StoreError):
     """A grant of provenance that cannot be read, or that is of another record than the one that lies there."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path} grants nothing ({reason}); put back what was there, or remove it.")
+
+
+class BrokenRelease(StoreError):
+    """A release that cannot be read, or of which a record is missing or has changed."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} does not hold any more ({reason}); put back what was released: a release never changes.")
 
 
 class BrokenBundle(SqueezemarkError):

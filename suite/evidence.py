@@ -1,7 +1,7 @@
 """Reads a store for the site: every record, what pages need of its raw columns, and nothing that the columns do not bear out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -37,9 +37,9 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records in the order of their names, what is kept of their columns, what had to be left out, and how far each is to be believed."""
+    """Records in the order of their names; of each its store and file, what is kept of its columns, and its tier; what was left out."""
 
-    store: Store
+    files: Mapping[str, tuple[Store, str]]
     records: tuple[Record, ...]
     samples: Mapping[str, Samples]
     broken: tuple[BrokenRecord | BrokenGrant, ...]
@@ -55,31 +55,48 @@ class Evidence:
         known = record.accuracy
         if known is None:
             return {}
-        of_items = {name: array for name, array in self.store.columns(record).items() if array.shape[:1] == (known.items,)}
+        of_items = {name: array for name, array in self.files[record.name][0].columns(record).items() if array.shape[:1] == (known.items,)}
         return {name: array for name, array in of_items.items() if name not in known.metrics and not name.startswith(PREFIX)}
 
 
 def collect(store: Store, models: Mapping[str, ModelCard]) -> Evidence:
     """Everything in the store that can be shown; what cannot be is in `broken`."""
-    metrics = {name: card.metric for name, card in models.items()}
-    known: dict[bytes, Array] = {}
-    records: dict[str, Record] = {}
-    samples: dict[str, Samples] = {}
     provenance = read(store)
-    broken: list[BrokenRecord | BrokenGrant] = [*store.broken(), *provenance.broken]
-    for record in store.records():
+    found = collect_some(store, store.stems(), {name: card.metric for name, card in models.items()}, provenance)
+    return replace(found, broken=tuple(sorted((*found.broken, *provenance.broken), key=lambda error: str(error.path))))
+
+
+def collect_some(store: Store, stems: Iterable[str], known: Mapping[str, str], provenance: Provenance = NOBODY) -> Evidence:
+    """The same of some files of a store. `known`: the headline metric of each model, as far as it is known from elsewhere."""
+    metrics, seen = dict(known), dict[bytes, Array]()
+    records: dict[str, Record] = {}
+    files: dict[str, tuple[Store, str]] = {}
+    samples: dict[str, Samples] = {}
+    broken: list[BrokenRecord | BrokenGrant] = []
+    for stem in stems:
         try:
-            samples[record.name] = _samples(store, record, metrics, known)
-            records[record.name] = record
+            record = store.read(store.path(stem))
+            samples[record.name] = _samples(store, record, metrics, seen)
+            records[record.name], files[record.name] = record, (store, stem)
         except BrokenRecord as error:
             broken.append(error)
     ordered = tuple(records[name] for name in sorted(records))
-    return Evidence(store, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))), provenance)
+    return Evidence(files, ordered, samples, tuple(sorted(broken, key=lambda error: str(error.path))), provenance)
+
+
+def joined(parts: Iterable[Evidence], provenance: Provenance = NOBODY) -> Evidence:
+    """Several as one."""
+    known = list(parts)
+    files = {name: file for part in known for name, file in part.files.items()}
+    samples = {name: kept for part in known for name, kept in part.samples.items()}
+    records = sorted((record for part in known for record in part.records), key=lambda record: record.name)
+    broken = sorted((error for part in known for error in part.broken), key=lambda error: str(error.path))
+    return Evidence(files, tuple(records), samples, tuple(broken), provenance)
 
 
 def _samples(store: Store, record: Record, metrics: dict[str, str], known: dict[bytes, Array]) -> Samples:
     """Raises BrokenRecord for a record that its columns, or its model's other records, contradict."""
-    path = store.folder / f"{record.name}.json"
+    path = store.path(store.stem(record))
     if record.accuracy is not None:
         metric = metrics.setdefault(record.cell.model, record.accuracy.metric)
         if record.accuracy.metric != metric or metric not in record.accuracy.metrics:

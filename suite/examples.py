@@ -8,20 +8,14 @@ import wave
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 
-from suite import arrays
-from suite.contracts import ModelCard, Picture, Skip, Sound, Split, Text
+from suite.contracts import ModelCard, Picture, Skip, Sound, Text
 from suite.evidence import Evidence
-from suite.glue import words
-from suite.hashing import hash_split
-from suite.pages import slug
-from suite.plugins import model_part
 from suite.record import Record
+from suite.testsets import Source, Words, of_model, said, short
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,7 +24,6 @@ FORGOTTEN, GAINED = 6, 3
 PIXELS = 512
 """A picture with a longer side is shown at every second pixel, or every third."""
 SECONDS = 20
-LETTERS = 400
 THINGS = 4
 """No more of an item is shown than this."""
 
@@ -70,16 +63,6 @@ class Examples:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A test set as the model has it today, its content hash, the functions of its data, and the folder of what is shown of it."""
-
-    folder: str
-    data: ModuleType
-    split: Split
-    sha256: str
-
-
 @dataclass
 class Gallery:
     """Finds examples, record by record. A test set is made, or read from the working folder of a run, once it is needed, and once.
@@ -92,6 +75,7 @@ class Gallery:
     files: dict[str, bytes] = field(default_factory=dict)
     _sources: dict[tuple[str, int], Source | Skip] = field(default_factory=dict)
     _shown: dict[tuple[str, int], tuple[Shown, ...]] = field(default_factory=dict)
+    _baseline: tuple[str, Mapping[str, Array]] | None = None
 
     def of(self, record: Record, baseline: Record, evidence: Evidence) -> Examples:
         """The examples of a record beside its baseline, both on the same items."""
@@ -105,32 +89,38 @@ class Gallery:
         if isinstance(source, Skip):
             return Examples(reason=source.reason)
         try:
-            said = _words(source, evidence.predictions(baseline), evidence.predictions(record))
-            forgotten, learnt = (tuple(self._example(source, said, item) for item in items) for items in (lost, gained))
+            told = source.words(sorted({*lost, *gained}), self._before(baseline, evidence), evidence.predictions(record))
+            forgotten, learnt = (tuple(self._example(source, told, item) for item in items) for items in (lost, gained))
         except Exception as error:  # the model's own functions, given what may be anybody's columns
-            return Examples(reason=f"The model's own functions could not show them: {_said(error)}.")
-        if said is None and not any(example.things for example in (*forgotten, *learnt)):
+            return Examples(reason=f"The model's own functions could not show them: {said(error)}.")
+        if told is None and not any(example.things for example in (*forgotten, *learnt)):
             return Examples(reason="The model has neither exhibit() nor words for its items, so there is nothing to show of them.")
         return Examples(forgotten, learnt)
 
-    def _example(self, source: Source, said: "Words | None", item: int) -> Example:
+    def _before(self, baseline: Record, evidence: Evidence) -> Mapping[str, Array]:
+        """The predictions of a baseline, which one record after the other is held against."""
+        if self._baseline is None or self._baseline[0] != baseline.name:
+            self._baseline = baseline.name, evidence.predictions(baseline)
+        return self._baseline[1]
+
+    def _example(self, source: Source, told: Words | None, item: int) -> Example:
         key = source.folder, item
         if key not in self._shown:
             things = source.data.exhibit(source.split, item) if hasattr(source.data, "exhibit") else ()
             self._shown[key] = tuple(self._thing(thing, f"{source.folder}/{item}-{n}") for n, thing in enumerate(things[:THINGS]))
-        truth, before, after = (_short(texts[item]) for texts in said) if said else (None, None, None)
+        truth, before, after = (short(texts[item]) for texts in told) if told else (None, None, None)
         return Example(item, self._shown[key], truth, before, after)
 
     def _thing(self, thing: object, stem: str) -> Shown:
         if isinstance(thing, Picture):
             pixels = _fitting(thing.pixels)
             self.files[f"{stem}.png"] = png(pixels)
-            return Shown("picture", _short(thing.title), f"{stem}.png", width=pixels.shape[1], height=pixels.shape[0])
+            return Shown("picture", short(thing.title), f"{stem}.png", width=pixels.shape[1], height=pixels.shape[0])
         if isinstance(thing, Sound):
             self.files[f"{stem}.wav"] = wav(thing)
-            return Shown("sound", _short(thing.title), f"{stem}.wav")
+            return Shown("sound", short(thing.title), f"{stem}.wav")
         if isinstance(thing, Text):
-            return Shown("text", _short(thing.title), text=_short(thing.text))
+            return Shown("text", short(thing.title), text=short(thing.text))
         raise TypeError(f"exhibit() gives a {type(thing).__name__}, not a Picture, a Sound or a Text")
 
     def _source(self, record: Record) -> Source | Skip:
@@ -139,45 +129,11 @@ class Gallery:
         if model not in self.models:
             return Skip("The model is not part of this installation, so its test items cannot be shown again.")
         if (model, seed) not in self._sources:
-            self._sources[model, seed] = self._made(model, seed, sha256)
+            self._sources[model, seed] = of_model(self.work, model, seed, sha256)
         found = self._sources[model, seed]
         if isinstance(found, Source) and found.sha256 != sha256:
             return Skip("The test set that the model makes today is not the one of this record, so its items cannot be shown again.")
         return found
-
-    def _made(self, model: str, seed: int, sha256: str | None) -> Source | Skip:
-        folder = slug(model) if seed == 0 else f"{slug(model)}/seed-{seed}"
-        try:
-            data = model_part(model, "data")
-            split = _prepared(self.work, model, seed, sha256) or data.test(seed)
-            return Source(folder, data, split, hash_split(split))
-        except Exception as error:  # a package that is missing, or anything else in the model's own code
-            return Skip(f"The data of the model cannot be made here: {_said(error)}.")
-
-
-Words = tuple[list[str], list[str], list[str]]
-"""What is right, what the baseline said and what the artifact said, item by item."""
-
-
-def _words(source: Source, old: Mapping[str, Array], new: Mapping[str, Array]) -> Words | None:
-    """From the predictions of the baseline and of the artifact; None if the model has no words."""
-    before, after = (words(source.data, source.split.labels, of) for of in (old, new))
-    return None if before is None or after is None else (after[0], before[1], after[1])
-
-
-def _prepared(work: Path | None, model: str, seed: int, sha256: str | None) -> Split | None:
-    """The split as a run left it in its working folder, if it is the one that a record names."""
-    if work is None or sha256 is None or not work.is_dir():
-        return None
-    for folder in sorted(work.iterdir()):
-        if folder.name.startswith(f"{model}-") and folder.name.endswith(f"-test-{seed}"):
-            try:
-                split = Split(arrays.load(folder / "inputs.npz"), arrays.load(folder / "labels.npz"))
-            except (OSError, ValueError, BadZipFile):
-                continue
-            if hash_split(split) == sha256:
-                return split
-    return None
 
 
 def chosen(changed: Array, most: int) -> list[int]:
@@ -220,11 +176,3 @@ def wav(sound: Sound) -> bytes:
         out.setframerate(sound.rate)
         out.writeframes(whole.tobytes())
     return file.getvalue()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
-
-
-def _said(error: Exception) -> str:
-    return _short(f"{type(error).__name__}: {error}".strip().rstrip("."))

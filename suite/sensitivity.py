@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from suite.comparable import identity, newest_first
 from suite.record import Record
 from suite.statistics import difference
-from suite.summarize import Board, Columns, Row, compare, identity, newest_first, summarize
+from suite.summarize import Board, Columns, Row, compare, summarize
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def wilson_counts(hits: float, items: int, z: float = Z) -> Estimate:
         raise ValueError("a share of no items has no value")
     share, z2 = hits / items, z * z
     centre = (share + z2 / (2 * items)) / (1 + z2 / items)
-    half = z / (1 + z2 / items) * np.sqrt(share * (1 - share) / items + z2 / (4 * items * items))
+    half = z / (1 + z2 / items) * math.sqrt(share * (1 - share) / items + z2 / (4 * items * items))
     low = 0.0 if hits == 0 else max(0.0, centre - half)
     return Estimate(share, float(low), 1.0 if hits == items else float(min(1.0, centre + half)))
 
@@ -73,17 +73,17 @@ def paired_difference(compressed: Array, baseline: Array, z: float = Z) -> Estim
     """
     items = len(baseline)
     new, old = compressed.astype(bool), baseline.astype(bool)
-    both, only_new, only_old, neither = (float(np.sum(x)) for x in (new & old, new & ~old, ~new & old, ~new & ~old))
+    both, only_new, only_old, neither = (float(np.count_nonzero(x)) for x in (new & old, new & ~old, ~new & old, ~new & ~old))
     p, q = wilson_counts(both + only_new, items, z), wilson_counts(both + only_old, items, z)
     margins = (both + only_new) * (only_old + neither) * (both + only_old) * (only_new + neither)
     covariance = both * neither - only_new * only_old
     if covariance > 0:
         covariance = max(covariance - items / 2, 0.0)
-    phi = covariance / np.sqrt(margins) if margins > 0 else 0.0
+    phi = covariance / math.sqrt(margins) if margins > 0 else 0.0
     difference = (only_new - only_old) / items
     below = (p.value - p.low) ** 2 - 2 * phi * (p.value - p.low) * (q.high - q.value) + (q.high - q.value) ** 2
     above = (p.high - p.value) ** 2 - 2 * phi * (p.high - p.value) * (q.value - q.low) + (q.value - q.low) ** 2
-    return Estimate(difference, float(difference - np.sqrt(max(below, 0.0))), float(difference + np.sqrt(max(above, 0.0))))
+    return Estimate(difference, difference - math.sqrt(max(below, 0.0)), difference + math.sqrt(max(above, 0.0)))
 
 
 def middle(values: Array) -> Array:

@@ -18,12 +18,19 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 COLUMNS = ".columns.zst"
 
+LOCAL = "local-"
+"""Before the key of a record that lies in an overlay: the same cell may have been published, and has the same key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Records under `folder`. Nothing is ever half-written: a file appears under its name whole, or not at all."""
+    """Records under `folder`. Nothing is ever half-written: a file appears under its name whole, or not at all.
+
+    local: an overlay, one's own results beside the published ones; the keys of its records are read with LOCAL before them.
+    """
 
     folder: Path
+    local: bool = False
 
     def prepare(self) -> None:
         """Creates the folder and tries it. Raises NotWritable."""
@@ -61,13 +68,14 @@ class Store:
     def read(self, path: Path) -> Record:
         """One record. Raises BrokenRecord."""
         try:
-            return parse(path, path.read_bytes())
+            record = parse(path, path.read_bytes())
+            return msgspec.structs.replace(record, key=LOCAL + record.key) if self.local else record
         except OSError as error:
             raise BrokenRecord(path, _reason(error)) from error
 
     def columns(self, record: Record) -> dict[str, Array]:
         """A record's raw samples and predictions. Raises BrokenRecord if they are missing or not those of the record."""
-        path = self.folder / (record.name + COLUMNS)
+        path = self.folder / (self.stem(record) + COLUMNS)
         try:
             data = path.read_bytes()
             if column_files.digest(data) != record.columns_sha256:
@@ -75,6 +83,22 @@ class Store:
             return column_files.unpack(data)
         except (OSError, ValueError) as error:
             raise BrokenRecord(path, _reason(error)) from error
+
+    def stem(self, record: Record) -> str:
+        """The name of a record's files, as they lie in the folder."""
+        return msgspec.structs.replace(record, key=record.key.removeprefix(LOCAL)).name if self.local else record.name
+
+    def stems(self) -> tuple[str, ...]:
+        """The names of all files that may be records, in their order."""
+        return tuple(path.name.removesuffix(".json") for path in self._files())
+
+    def columns_path(self, stem: str) -> Path:
+        """The file of raw columns of that name."""
+        return self.folder / (stem + COLUMNS)
+
+    def path(self, stem: str) -> Path:
+        """The file of that name."""
+        return self.folder / f"{stem}.json"
 
     def put(self, record: Record, columns: Mapping[str, Array] | None = None) -> Record:
         """Writes a record, its columns first, and returns it as written. Raises NotWritable."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from suite.comparable import difference_in_keys, first_difference
+from suite.comparable import Place, board_key, difference_in_keys, first_difference, newest_first
 from suite.contracts import BASELINE
 from suite.figures import Grade
 from suite.frontier import frontier
@@ -142,29 +142,14 @@ def verdict(estimate: Estimate, neutral: float, margin: float = 0.0) -> Verdict:
     return "worse" if estimate.high < neutral - margin else "tie"
 
 
-def board_key(record: Record) -> tuple[str, str, str, int, str]:
-    cell = record.cell
-    return cell.model, cell.target, cell.tier, cell.test_seed, record.environment.host
-
-
 def summarize(records: Iterable[Record], columns: Columns, provenance: Provenance = NOBODY) -> tuple[Board, ...]:
     """Boards in the order of model, target, tier and host. `columns` gives a record's raw columns, `provenance` its tier."""
-    groups: dict[tuple[str, str, str, int, str], list[Record]] = defaultdict(list)
+    groups: dict[Place, list[Record]] = defaultdict(list)
     for record in records:
         if record.cell.component is None:
             groups[board_key(record)].append(record)
     boards = (_board(groups[key], columns) for key in sorted(groups))
     return tuple(replace(board, rows=tuple(replace(row, provenance=provenance.tier(row.record)) for row in board.rows)) for board in boards)
-
-
-def newest_first(records: Iterable[Record]) -> list[Record]:
-    """By the time at which they were made; of two of one second, by name."""
-    return sorted(records, key=lambda record: (record.created, record.name), reverse=True)
-
-
-def identity(record: Record) -> tuple[object, ...]:
-    """What two records share of which the newer replaces the older; the first five are those of a board."""
-    return (*board_key(record), record.cell.method, record.cell.variant, record.cell.component)
 
 
 def _board(records: list[Record], columns: Columns) -> Board:
@@ -177,7 +162,7 @@ def _board(records: list[Record], columns: Columns) -> Board:
     rows.sort(key=lambda row: (row.accuracy is None, -(row.accuracy.value if row.accuracy else 0.0), row.record.name))
     rows, untied = _with_ties(_with_speed_ranks(rows), baseline, columns)
     cell = first.cell
-    return Board(cell.model, cell.target, cell.tier, first.environment.host, metric, tuple(rows), untied)
+    return Board(cell.model, cell.target, cell.tier, board_key(first)[4], metric, tuple(rows), untied)
 
 
 def compare(record: Record, board: Board, columns: Columns) -> Row:

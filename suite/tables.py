@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from suite.comparable import board_key
 from suite.metrics import find
 from suite.sensitivity import Impact, Sensitivity
-from suite.summarize import Row, board_key
+from suite.summarize import Row
 from suite.versus import OUTCOMES, Contrast, Versus
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from suite.comparable import first_difference, short
+from suite.comparable import board_key, first_difference, identity, newest_first, short
 from suite.errors import UnknownName, UsageError
 from suite.metrics import find
 from suite.record import Estimate, Latency, Record
 from suite.statistics import difference, quad_log_ratios, ratio_over_launches
-from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Verdict, board_key, identity, newest_first, verdict
+from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Verdict, verdict
 from suite.undisturbed import undisturbed
 
 Name = tuple[str, str]

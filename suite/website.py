@@ -1,37 +1,34 @@
 """The folder of the site: pages from templates, downloads, assets. Everything is sorted, nothing carries a date of its own."""
 
-import json
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
+from suite.comparable import is_local
 from suite.contracts import BASELINE
 from suite.coverage import matrices
 from suite.devices import device_boards, kernels
-from suite.downloads import flat, table
-from suite.evidence import Evidence, Samples
-from suite.examples import Gallery
-from suite.filters import EXAMPLES, FILTERS
+from suite.evidence import Evidence
+from suite.filters import FILTERS
 from suite.finder import SHOWN, front, prebuilt
 from suite.forest import LINES, forests
 from suite.heat import SHADES, HeatMap
 from suite.judge import judge
-from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, bars_from, by_method, slice_tables, slug
+from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, by_method, slug
 from suite.provenance import WORDS
-from suite.record import Record, encode
 from suite.rows import script, tables
 from suite.sensitivity import sensitivities
-from suite.slices import Group, groups, worst
-from suite.store import COLUMNS
-from suite.summarize import Board, Row, identity
+from suite.summarize import Board, Row
 
 FIRST_ROWS = 8
 """Of each board the front page shows no more; all of them are on the page of its model and in the table."""
@@ -39,7 +36,9 @@ FIRST_ROWS = 8
 OPEN = 12
 """The figures of a known result lie open if there are no more than this; the picture shows them anyway."""
 
-KINDS = ("model", "method", "target", "record")
+
+Leaf = tuple[str, str, dict[str, Any]]
+"""Path, template and values of a page."""
 
 
 def sources() -> Path:
@@ -50,172 +49,175 @@ def sources() -> Path:
 
 
 @dataclass(frozen=True)
-class Site:
-    """Everything that the pages are made of."""
+class Press:
+    """Templates, compiled once for all pages of a build. more: what else every page is given."""
 
     cards: Cards
-    evidence: Evidence
-    boards: tuple[Board, ...]
-    results: Path
-    gallery: Gallery
+    more: Mapping[str, Any] = field(default_factory=dict)
 
-    def write(self, out: Path) -> int:
-        """Fills the empty folder `out` and returns the number of pages."""
-        self._assets(out / "assets")
-        self._data(out / "data")
-        for kind in KINDS:
-            (out / kind).mkdir()
-        pages = 0
-        for path, template, values in self._pages():
-            text = self._templates.get_template(template).render(root="../" * path.count("/"), **values)
-            (out / path).write_text(text, encoding="utf-8", newline="\n")
-            pages += 1
-        for file, content in self.gallery.files.items():
-            place = out / "assets" / EXAMPLES / file
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
-        return pages
+    def prepare(self) -> None:
+        """Compiles all templates, so that processes that are forked now need not."""
+        for name in self.templates.list_templates():
+            self.templates.get_template(name)
+
+    def text(self, path: str, template: str, values: Mapping[str, Any]) -> str:
+        """A page that will lie at `path`, below the root of the site."""
+        return self.templates.get_template(template).render(root="../" * path.count("/"), **values)
 
     @cached_property
-    def _plotly(self) -> str:
+    def plotly(self) -> str:
+        """Plotly's own script."""
         from plotly.offline import get_plotlyjs
 
         return str(get_plotlyjs())
 
     @cached_property
-    def _templates(self) -> jinja2.Environment:
+    def templates(self) -> jinja2.Environment:
+        """With everything that all pages share."""
         loader = jinja2.FileSystemLoader(sources() / "templates")
         templates = jinja2.Environment(
-            loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
         )
         templates.filters |= FILTERS
+        templates.tests["local"] = is_local
         templates.globals |= {
             "cards": self.cards,
             "shapes": SHAPES,
             "family_shapes": FAMILY_SHAPES,
             "version": __version__,
-            "record_count": len(self.evidence.records),
             "margin": MARGIN,
             "shades": SHADES,
             "group_limit": GROUPS,
             "baseline_method": BASELINE,
             "tier_words": WORDS,
-            "plotly_styles": sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', self._plotly))),
+            "plotly_styles": sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', self.plotly))),
+            "notes": {},
+            **self.more,
         }
         return templates
 
+
+class Listing(msgspec.Struct, frozen=True):
+    """A board that the front pages leave out: they name it, and its page is `board/<anchor>.html`."""
+
+    model: str
+    target: str
+    tier: str
+    host: str
+    anchor: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Site:
+    """The boards that the pages show whole, what they rest on, and what is only named.
+
+    names: kind of plug-in -> every name that a record has, shown or not. listings: boards with a page of their own.
+    """
+
+    press: Press
+    evidence: Evidence
+    boards: tuple[Board, ...]
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    listings: tuple[Listing, ...] = ()
+
+    @property
+    def cards(self) -> Cards:
+        """What the plug-ins declare."""
+        return self.press.cards
+
+    def write(self, out: Path, more: Iterable[Leaf] = ()) -> int:
+        """Everything but the pages of records and their data, and what more there is. Returns the number of pages."""
+        self._assets(out / "assets")
+        self._rows(out / "data")
+        pages = 0
+        for path, template, values in chain(self._pages(), more):
+            place = out / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(self.press.text(path, template, values), encoding="utf-8", newline="\n")
+            pages += 1
+        return pages
+
+    def listing(self, view: BoardView) -> Listing:
+        """A board as a line of a list."""
+        board = view.board
+        return Listing(board.model, board.target, board.tier, board.host, view.anchor, len(board.rows))
+
+    def board_page(self, view: BoardView) -> tuple[str, str]:
+        """The path of a board's own page, and its text."""
+        path = f"board/{view.anchor}.html"
+        return path, self.press.text(path, "one_board.html", {"view": view})
+
     @cached_property
-    def _views(self) -> list[BoardView]:
+    def views(self) -> list[BoardView]:
         """By model, the device's reference target before the others."""
         views = [BoardView(board, self.cards) for board in self.boards]
         return sorted(views, key=lambda view: (view.board.model, not self.cards.is_reference(view.board.target)))
 
     @cached_property
-    def _places(self) -> dict[str, tuple[Row, BoardView]]:
+    def places(self) -> dict[str, tuple[Row, BoardView]]:
         """Record name -> its row and board, for records that stand on one, and for those of one component that belong to one."""
         alone = [(row, heat.view) for heat in self._heats for impact in heat.found.impacts for row in impact.parts.values()]
-        return {row.record.name: (row, view) for row, view in (*alone, *((row, view) for view in self._views for row in view.board.rows))}
+        return {row.record.name: (row, view) for row, view in (*alone, *((row, view) for view in self.views for row in view.board.rows))}
 
     @cached_property
     def _heats(self) -> list[HeatMap]:
-        views = {id(view.board): view for view in self._views}
+        views = {id(view.board): view for view in self.views}
         found = sensitivities(self.evidence.records, self.evidence.columns, self.boards)
         return [HeatMap(one, views[id(one.board)], self.cards) for one in found]
 
     def _names(self, kind: str) -> list[str]:
         """Everything of a kind that has a card or a record."""
         cards = {"model": self.cards.models, "method": self.cards.methods, "target": self.cards.targets}[kind]
-        names = {*cards, *(getattr(record.cell, kind) for record in self.evidence.records)}
+        names = {*cards, *self.names.get(kind, ())}
         if kind == "method":
-            names |= {step.method for record in self.evidence.records for step in record.cell.recipe}
             names |= {step.method for card in self.cards.methods.values() for variant in card.variants for step in variant.steps}
         return sorted(names)
 
-    def _pages(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def _pages(self) -> Iterator[Leaf]:
         """Path, template and values of each page."""
         names = {f"{kind}_names": self._names(kind) for kind in ("model", "method", "target")}
         yield "index.html", "index.html", {**self._front(), **names}
         for page in ("table", "compare", "explore", "submit", "about"):
-            yield f"{page}.html", f"{page}.html", {"views": self._views}
-        covered = matrices(self._views, self.cards)
+            yield f"{page}.html", f"{page}.html", {"views": self.views, "listings": self.listings}
+        covered = matrices(self.views, self.cards)
         yield "coverage.html", "coverage.html", {"matrices": covered}
         yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1}
         columns = self.evidence.columns
-        boards = {"boards": device_boards(self._views, self.cards, columns), "kernels": kernels(self._views, self.cards, columns)}
+        boards = {"boards": device_boards(self.views, self.cards, columns), "kernels": kernels(self.views, self.cards, columns)}
         yield "runtimes.html", "runtimes.html", boards
-        methods = by_method(self._views, self.cards)
+        methods = by_method(self.views, self.cards)
         for name in names["model_names"]:
             yield f"model/{slug(name)}.html", "model.html", self._model(name)
         for name in names["method_names"]:
             yield f"method/{slug(name)}.html", "method.html", self._method(name, methods)
         for name in names["target_names"]:
-            views = [view for view in self._views if view.board.target == name]
-            yield f"target/{slug(name)}.html", "target.html", {"name": name, "views": views}
-        for record in self.evidence.records:
-            yield f"record/{slug(record.name)}.html", "record.html", self._record(record)
+            views = [view for view in self.views if view.board.target == name]
+            listings = [listing for listing in self.listings if listing.target == name]
+            yield f"target/{slug(name)}.html", "target.html", {"name": name, "views": views, "listings": listings}
 
     def _front(self) -> dict[str, Any]:
-        first = front(self._views, self.cards)
-        rest = [view for view in self._views if view not in first]
-        return {
-            "views": first,
-            "others": rest,
-            "answers": prebuilt(self._views, self.cards),
-            "limit": FIRST_ROWS,
-            "shown": SHOWN,
-            "heats": self._heats,
-        }
+        first = front(self.views, self.cards)
+        rest = [view for view in self.views if view not in first]
+        shown = {"views": first, "others": rest, "listings": self.listings, "limit": FIRST_ROWS, "shown": SHOWN, "heats": self._heats}
+        return {**shown, "answers": prebuilt(self.views, self.cards)}
 
     def _findings(self) -> dict[str, Any]:
-        views = [view for view in self._views if self.cards.is_reference(view.board.target)] or self._views
+        views = [view for view in self.views if self.cards.is_reference(view.board.target)] or self.views
         judgements = judge(views, self.evidence.columns)
         drawn = {judgement.known.id: forests(judgement) for judgement in judgements}
         return {"views": views, "judgements": judgements, "forests": drawn, "open_limit": OPEN, "line_limit": LINES}
 
     def _model(self, name: str) -> dict[str, Any]:
         sample = f"assets/samples/{slug(name)}.png"
-        views = [view for view in self._views if view.board.model == name]
+        views = [view for view in self.views if view.board.model == name]
         heats = [heat for heat in self._heats if heat.view.board.model == name]
-        return {"name": name, "views": views, "heats": heats, "sample": sample if (sources() / sample).is_file() else None}
+        listings = [listing for listing in self.listings if listing.model == name]
+        picture = sample if (sources() / sample).is_file() else None
+        return {"name": name, "views": views, "listings": listings, "heats": heats, "sample": picture}
 
     def _method(self, name: str, methods: dict[str, list[MethodResults]]) -> dict[str, Any]:
         return {"name": name, "results": methods.get(name, [])}
-
-    def _record(self, record: Record) -> dict[str, Any]:
-        row, view = self._places.get(record.name, (self._replaced(record), None))
-        baseline = view.board.baseline if view else None
-        pair = self._pair(row, baseline)
-        found = _groups(record, *pair) if pair else ()
-        return {
-            "record": record,
-            "row": row,
-            "tier": self.evidence.provenance.tier(record),
-            "grant": self.evidence.provenance.grants.get(record.name),
-            "view": view,
-            "baseline": baseline,
-            "successor": None if view else self._current.get(identity(record)),
-            "samples": self.evidence.samples[record.name],
-            "slices": slice_tables(found),
-            "bars_from": bars_from(record.accuracy, baseline.record.accuracy if baseline else None),
-            "worst": worst(found),
-            "examples": self.gallery.of(record, baseline.record, self.evidence) if pair and baseline else None,
-            "ranks_latency": self.cards.ranks_latency(record.cell.target),
-            "file": slug(record.name),
-        }
-
-    def _pair(self, row: Row, baseline: Row | None) -> tuple[Samples, Samples] | None:
-        """What is kept of a record and of its baseline, if the one can be compared with the other and is not the same."""
-        if baseline is None or row.difference is None or row.is_baseline:
-            return None
-        return self.evidence.samples[row.record.name], self.evidence.samples[baseline.record.name]
-
-    @cached_property
-    def _current(self) -> dict[tuple[object, ...], Record]:
-        return {identity(row.record): row.record for row, _ in self._places.values()}
-
-    def _replaced(self, record: Record) -> Row:
-        """Of a record that stands on no board: a newer one has taken its place, or there is no board for it."""
-        return Row(record=record, metric=record.accuracy.metric if record.accuracy else "")
 
     def _assets(self, out: Path) -> None:
         assets = sources() / "assets"
@@ -223,26 +225,9 @@ class Site:
             copy = out / path.relative_to(assets)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        (out / "plotly.min.js").write_text(self._plotly, encoding="utf-8", newline="\n")
+        (out / "plotly.min.js").write_text(self.press.plotly, encoding="utf-8", newline="\n")
 
-    def _data(self, out: Path) -> None:
-        """Every record and its columns as files, and all of them as flat rows."""
-        out.mkdir()
-        rows = []
-        for record in self.evidence.records:
-            place = self._places.get(record.name)
-            row = place[0] if place else self._replaced(record)
-            known = replace(row, provenance=self.evidence.provenance.tier(record))
-            rows.append(flat(known, self.cards, place is not None))
-            (out / f"{slug(record.name)}.json").write_bytes(encode(record))
-            if record.columns_sha256 is not None:
-                shutil.copyfile(self.results / (record.name + COLUMNS), out / (slug(record.name) + COLUMNS))
-        (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
-        (out / "rows.js").write_text(script(tables(self._views, self.cards)), encoding="utf-8", newline="\n")
-        (out / "results.csv").write_text(table(rows), encoding="utf-8", newline="\n")
-
-
-def _groups(record: Record, mine: Samples, baseline: Samples) -> tuple[Group, ...]:
-    if mine.hits is None or baseline.hits is None:
-        return ()
-    return groups(record, mine.slices, mine.hits, baseline.hits)
+    def _rows(self, out: Path) -> None:
+        """What the site's scripts read."""
+        out.mkdir(exist_ok=True)
+        (out / "rows.js").write_text(script(tables(self.views, self.cards)), encoding="utf-8", newline="\n")

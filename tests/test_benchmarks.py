@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from scipy import stats
 
-SCRIPTS = ("cell", "isolation", "known_effect", "neighbour")
+SCRIPTS = ("build", "cell", "isolation", "known_effect", "neighbour")
 
 
 @pytest.fixture

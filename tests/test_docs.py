@@ -68,6 +68,7 @@ def test_every_link_to_a_file_leads_somewhere():
         "docs/submit.md",
         "docs/security.md",
         "SECURITY.md",
+        "docs/publishing.md",
     ):
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8")):
             if not link.startswith("https://"):

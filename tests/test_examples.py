@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from site_gallery import EVIL, ITEMS, NAME, RATE, answers, cards, content, exhibit, fill, installed, split, truths
 
-from suite import arrays, examples
+from suite import arrays, examples, testsets
 from suite.contracts import Picture, Sound, Split, Text
 from suite.evidence import Evidence, collect
 from suite.examples import FORGOTTEN, GAINED, Gallery, chosen, png, wav
@@ -209,7 +209,7 @@ def test_sizes_are_bounded(store: Store) -> None:
         things = look(store, gallery).forgotten[0].things
     assert (things[0].width, things[0].height) == (8, 500)
     assert len(things) == examples.THINGS
-    assert max(len(text) for thing in things for text in (thing.title, thing.text)) == examples.LETTERS
+    assert max(len(text) for thing in things for text in (thing.title, thing.text)) == testsets.LETTERS
     long = wav(Sound("x", np.zeros(100_000, np.float32), 1000))
     assert len(long) < 2 * examples.SECONDS * 1000 + 100
 

@@ -10,10 +10,11 @@ import pytest
 from site_pages import Page, publish, row_text
 from site_store import PLANS, SHAPE, build, put
 
-from suite import website
 from suite.errors import UsageError
+from suite.publishing import shelves
+from suite.publishing.place import MARKER
 from suite.record import Estimate
-from suite.render import MARKER, Rendered
+from suite.render import Rendered
 from suite.store import COLUMNS, Store
 
 
@@ -122,7 +123,7 @@ def test_a_site_is_replaced_as_a_whole(few: Store, tmp_path: Path) -> None:
 def test_a_rendering_that_fails_leaves_the_old_site(few: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(few, tmp_path / "site")
     before = (tmp_path / "site/index.html").read_bytes()
-    monkeypatch.setattr(website, "encode", lambda record: 1 / 0)
+    monkeypatch.setattr(shelves, "flat", lambda *row: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         publish(few, tmp_path / "site")
     assert (tmp_path / "site/index.html").read_bytes() == before

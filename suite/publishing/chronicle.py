@@ -1,0 +1,125 @@
+"""What was released when: what each release added and changed, what moved by more than chance, and its own pages, which stay for ever."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from suite.errors import UsageError
+from suite.evidence import collect_some
+from suite.hashing import hash_json
+from suite.publishing.history import Move, moves, same_question
+from suite.publishing.release import Change, Release, change, hold, releases
+from suite.publishing.shelves import Built, Outcome, Workbench
+from suite.store import Store
+from suite.summarize import summarize
+from suite.website import Listing, Site
+
+NAMED = 60
+"""No more of what a release added is named one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A release beside the one before it. moves: of variants that were measured anew. apart: of those, how many answer another question.
+
+    boards: its own pages, `r/<name>/<anchor>.html`.
+    """
+
+    release: Release
+    first: bool
+    change: Change
+    moves: tuple[Move, ...]
+    apart: int
+    boards: tuple[Listing, ...] = ()
+
+    @property
+    def regressions(self) -> tuple[Move, ...]:
+        """What surely became worse."""
+        return tuple(move for move in self.moves if move.verdict == "regression")
+
+
+@dataclass(frozen=True, slots=True)
+class Chronicle:
+    """The releases of a store, oldest first; none without a folder of them."""
+
+    releases: tuple[Release, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path | None, store: Store, unreleased: bool) -> "Chronicle":
+        """Raises BrokenRelease unless all of them hold, and UsageError if a newer one left something out."""
+        if folder is None or unreleased:
+            return cls()
+        found, known = releases(folder), frozenset[Any]()
+        for release in reversed(found):
+            known = hold(release, folder, store, known)
+        for older, newer in pairwise(found):
+            if lost := older.stems - newer.stems:
+                raise UsageError(f"The release {newer.name} leaves out {min(lost)} of {older.name}; remove its file and make it again.")
+        return cls(found)
+
+    @property
+    def shown(self) -> frozenset[str] | None:
+        """The records of the newest release, by the names of their files; None to show all that there are."""
+        return self.releases[-1].stems if self.releases else None
+
+    def tasks(self, bench: Workbench) -> list[tuple[int, int]]:
+        """Release and group, by number, of every board that a release shows."""
+        groups = [(number, set(group.stems)) for number, group in enumerate(bench.survey.groups) if not group.store.local]
+        return [(index, number) for index, one in enumerate(self.releases) for number, stems in groups if stems & one.stems]
+
+    def build(self, bench: Workbench, task: tuple[int, int]) -> Outcome:
+        """One board as a release showed it, from the same records: `r/<name>/<anchor>.html`."""
+        release, number = self.releases[task[0]], task[1]
+        group = bench.survey.groups[number]
+        stems = tuple(stem for stem in group.stems if stem in release.stems)
+        kept = bench.shelf / f"{hash_json(['release', release.name, group.digest, list(stems), bench.stamp])[:40]}.json"
+        return bench.made(number, kept, lambda: self._board(bench, release, number, stems))
+
+    def _board(self, bench: Workbench, release: Release, number: int, stems: tuple[str, ...]) -> Built:
+        group = bench.survey.groups[number]
+        granted = bench.site.evidence.provenance
+        evidence = collect_some(group.store, stems, bench.survey.metrics, granted)
+        site = Site(bench.press, evidence, summarize(evidence.records, evidence.columns, granted))
+        if not site.views:
+            return Built([], [], 0, [])
+        view = site.views[0]
+        path = f"r/{release.name}/{view.anchor}.html"
+        text = bench.press.text(path, "one_board.html", {"view": view, "release": release.name})
+        return Built([], [bench.text(path, text)], 1, [], site.listing(view))
+
+    def chapters(self, bench: Workbench, built: Iterable[tuple[int, Listing]]) -> tuple[Chapter, ...]:
+        """All releases with what they did, newest first. `built`: their boards, by the number of the release."""
+        boards = list(built)
+        found = []
+        for index, release in enumerate(self.releases):
+            older = self.releases[index - 1] if index else None
+            done = self._change(bench, older, release)
+            apart = sum(not same_question(old, new) for old, new in done.changed)
+            mine = tuple(listing for number, listing in boards if number == index)
+            found.append(Chapter(release, older is None, done, moves(done.changed), apart, mine))
+        return tuple(reversed(found))
+
+    def _change(self, bench: Workbench, older: Release | None, newer: Release) -> Change:
+        """Only groups that were touched are read. Of the first release everything is new, and nothing needs to be."""
+        if older is None:
+            return Change((), ())
+        fresh, parts = newer.stems - older.stems, []
+        for group in bench.survey.groups:
+            if not group.store.local and fresh.intersection(group.stems):
+                sides = (tuple(_records(group.store, group.stems, one)) for one in (older, newer))
+                parts.append(change(*sides))
+        added = tuple(record for part in parts for record in part.added)
+        return Change(added, tuple(pair for part in parts for pair in part.changed))
+
+
+def _records(store: Store, stems: Iterable[str], release: Release) -> Iterator[Any]:
+    return (store.read(store.path(stem)) for stem in stems if stem in release.stems)
+
+
+def pages(chapters: tuple[Chapter, ...]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The page of all releases, and of each its own."""
+    yield "releases.html", "releases.html", {"chapters": chapters, "named": NAMED}
+    for chapter in chapters:
+        yield f"r/{chapter.release.name}/index.html", "release.html", {"chapter": chapter, "named": NAMED}
