@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from suite.comparable import identity, newest_first
 from suite.contracts import MethodCard, TargetCard
 from suite.errors import UnknownName
 from suite.record import Record
 from suite.scatter import WIDE, Scatter, place_labels, size_chart, speed_chart
 from suite.store import Store
-from suite.summarize import Board, Columns, Row, identity, newest_first, summarize
+from suite.summarize import Board, Columns, Row, summarize
 from suite.verdict import sentences
 from suite.versus import Contrast, side_by_side
 from suite.website import sources
