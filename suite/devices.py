@@ -141,21 +141,31 @@ class Kernels:
 
 
 def kernels(views: Iterable[BoardView], cards: Cards, columns: Columns) -> tuple[Kernels, ...]:
-    """Each emulated target beside the reference target that was measured on the same host, model by model."""
+    """Each emulated target, and the reference target on other machines, beside the reference target: on the same machine if it was measured
+    there, or else where most was. What a file answers is a matter of the kernels, and not of what else the machine is."""
     known = tuple(view for view in views if view.board.target in cards.targets)
-    homes = {_place(view): view for view in known if cards.targets[view.board.target].is_reference}
+    homes: dict[tuple[object, ...], list[BoardView]] = {}
+    for view in known:
+        if cards.targets[view.board.target].is_reference:
+            homes.setdefault(_question(view), []).append(view)
     found = []
     for view in known:
-        home = homes.get(_place(view))
-        if home is None or cards.targets[view.board.target].ranks_latency:
+        card, candidates = cards.targets[view.board.target], homes.get(_question(view), [])
+        if card.ranks_latency and not card.is_reference:
             continue
-        if shifts := tuple(_shifts(view, home, columns)):
+        home = max(candidates, key=lambda other: (_beside(view, other, card.ranks_latency), len(other.board.rows)), default=None)
+        if home not in (None, view) and (shifts := tuple(_shifts(view, home, columns))):
             found.append(Kernels(home, view, shifts))
     return tuple(found)
 
 
-def _place(view: BoardView) -> tuple[object, ...]:
-    return view.board.model, view.board.tier, view.board.host, view.test_seed
+def _question(view: BoardView) -> tuple[object, ...]:
+    return view.board.model, view.board.tier, view.test_seed
+
+
+def _beside(view: BoardView, home: BoardView, timed: bool) -> bool:
+    """Whether an emulated target ran where its home did."""
+    return not timed and view.board.host == home.board.host
 
 
 def _shifts(view: BoardView, home: BoardView, columns: Columns) -> list[Shift]:

@@ -116,6 +116,27 @@ def test_the_same_files_on_other_kernels_are_paired_item_by_item():
     assert found.changed == (worst,), "other files are other models: dynamic_int8 is not held against another artifact"
 
 
+def elsewhere(results, *records):
+    """The same records, as if another processor had made them."""
+    for record in records:
+        place = results.records.index(record)
+        results.records[place] = replace(record, environment=replace(record.environment, cpu="An older processor"))
+
+
+def test_what_a_file_answers_may_be_held_against_another_machine():
+    results = Results()
+    for method in ("baseline_fp32", "static_int8", "dynamic_int8"):
+        on(results, TARGET, method, right(320))
+    elsewhere(results, *(on(results, TARGET, method, right(300)) for method in ("baseline_fp32", "static_int8")))
+    elsewhere(results, on(results, SLOW, "baseline_fp32", right(320)[:300]))
+    by_view = {(found.view.board.target, found.view.board.host): found for found in kernels(views(results), CARDS, results.columns)}
+    hosts = sorted({board.board.host for board in views(results)}, key=lambda host: "An older" in host)
+    assert set(by_view) == {(TARGET, hosts[1]), (SLOW, hosts[1])}
+    assert by_view[TARGET, hosts[1]].home.board.host == hosts[0], "the machine where most was measured is what others are held against"
+    assert len(by_view[TARGET, hosts[1]].changed) == 2
+    assert by_view[SLOW, hosts[1]].home.board.host == hosts[1], "an emulated processor is held against the machine that emulated it"
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The page of a store in which one method ran on another runtime and on an emulated processor."""
