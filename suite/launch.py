@@ -22,6 +22,7 @@ CHECKED = 8
 """Requests that are answered before and after the timed loop, and must be answered as in the accuracy run."""
 FRESH = 8
 """Requests of the probe for memories: each is new to the process, and repeated at once."""
+ATTEMPTS = 3
 FROM_MEMORY = 0.5
 """An answer that takes less than this share of the fastest first one was not worked out: processors' caches save some per cent."""
 
@@ -96,15 +97,24 @@ def _probe(call: Call, size: int) -> Array:
     """Nanoseconds of requests that are new to the process and of the same ones repeated at once, int64 (2, requests).
 
     An artifact that remembers what it was asked answers the second from memory, and would look fast in a loop over items that come again.
-    Raises CellFailed for one that does.
+    Raises CellFailed for one that does so every time that it is tried, with other items: a busy machine looks so once.
     """
-    items = [index % size for index in range(1, 2 * FRESH + 1)]
-    times = np.array([timing.block(call, range(index, index + 1), 0) + timing.block(call, range(index, index + 1), 0) for index in items])
-    fresh, repeated = times[FRESH:, 0], times[FRESH:, 1]
-    if np.median(repeated) < FROM_MEMORY * fresh.min():
-        share = np.median(repeated) / np.median(fresh)
-        raise CellFailed("invalid_output", f"it answers from memory: a repeated request takes {share:.0%} of the time of a new one")
-    return np.stack([fresh, repeated])
+    _pairs(call, range(1, FRESH + 1), size)
+    share = 0.0
+    for attempt in range(1, ATTEMPTS + 1):
+        fresh, repeated = _pairs(call, range(attempt * FRESH + 1, (attempt + 1) * FRESH + 1), size)
+        if np.median(repeated) >= FROM_MEMORY * fresh.min():
+            return np.stack([fresh, repeated])
+        share = float(np.median(repeated) / np.median(fresh))
+        if (attempt + 2) * FRESH >= size:  # the next ones would not be new
+            break
+    raise CellFailed("invalid_output", f"it answers from memory: a repeated request takes {share:.0%} of the time of a new one")
+
+
+def _pairs(call: Call, items: range, size: int) -> Array:
+    """Each item asked twice, at once: int64 ([first, second], items)."""
+    asked = (range(item % size, item % size + 1) for item in items)
+    return np.array([timing.block(call, one, 0) + timing.block(call, one, 0) for one in asked], np.int64).T
 
 
 class Outputs:

@@ -47,6 +47,24 @@ def test_an_answer_that_only_the_timed_loop_gives_is_refused(outputs):
         outputs.check_kept()
 
 
+@pytest.mark.parametrize("size", [1000, 12])
+def test_a_machine_that_is_busy_once_makes_no_memory_of_an_artifact(size, monkeypatch):
+    asked = []
+
+    def slow_at_first(call, indices, dropped):
+        asked.append(indices[0])
+        first = asked.count(indices[0]) % 2 == 1
+        return [900 if first and len(asked) <= 4 * launch.FRESH else 100]
+
+    monkeypatch.setattr(timing, "block", slow_at_first)
+    if size == 12:  # too few items to ask for others
+        with pytest.raises(CellFailed, match="takes 11% of the time"):
+            launch._probe(lambda index: None, size)
+    else:
+        assert launch._probe(lambda index: None, size).tolist() == [[100] * launch.FRESH] * 2
+        assert len(set(asked)) == 3 * launch.FRESH, "each time other items"
+
+
 def test_an_artifact_that_remembers_is_found_out():
     work, known = np.ones((300, 300)), {}
 
