@@ -11,6 +11,7 @@ from suite import arrays, environments, formats
 from suite import registry as registries
 from suite.config import Config
 from suite.contracts import Skip
+from suite.errors import CellFailed
 from suite.evaluate import QUICK_ITEMS
 from suite.executors import local
 from suite.plan import plan
@@ -98,7 +99,13 @@ def answers(work, tmp_path_factory):
 
 @pytest.mark.parametrize("name", RUNNING)
 def test_a_target_answers_as_the_reference_does(name, answers):
-    wanted, found, coarse = answers(REFERENCE), answers(name), "bf16" in REGISTRY.targets[name].precisions
+    coarse = "bf16" in REGISTRY.targets[name].precisions
+    try:
+        wanted, found = answers(REFERENCE), answers(name)
+    except CellFailed as failure:
+        if not (coarse and failure.status == "unsupported"):
+            raise
+        pytest.skip(failure.reason)  # a processor without bf16, which only the runtime can tell
     for output, array in wanted.items():
         scale = float(np.abs(array).max())
         assert np.abs(found[output] - array).max() <= (0.05 if coarse else 1e-4) * scale, output

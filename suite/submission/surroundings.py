@@ -6,16 +6,16 @@ from importlib import metadata
 from pathlib import Path
 
 import msgspec
+from packaging.requirements import Requirement
 
 from suite import __version__, environment
 from suite.record import Environment
 
 ROOT = "squeezemark"
-LEFT_OUT = "test"
-"""The extra that nothing measured depends on."""
+LEFT_OUT = ("test", "check")
+"""The extras that nothing measured depends on."""
 
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9._+!-]*")
-REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Packing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ def encode(found: Packing) -> bytes:
 
 
 def lock(extra: Iterable[str] = ()) -> str:
-    """name==version of everything installed that squeezemark, its extras but `test`, and the distributions `extra` need."""
+    """name==version of everything installed that squeezemark, its extras but LEFT_OUT, and the distributions `extra` need here."""
     waiting = [ROOT, *environment.LIBRARIES, *extra]
     found: dict[str, str] = {}
     while waiting:
@@ -51,19 +51,14 @@ def lock(extra: Iterable[str] = ()) -> str:
         except metadata.PackageNotFoundError:
             continue
         found[name] = distribution.version
-        waiting += [_name(line) for line in distribution.requires or () if _counts(name, line)]
+        extras = {"", *(distribution.metadata.get_all("Provides-Extra") or ())} - {*LEFT_OUT} if name == ROOT else {""}
+        waiting += [needed.name for needed in map(Requirement, distribution.requires or ()) if _counts(needed, extras)]
     return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
 
 
-def _name(requirement: str) -> str:
-    found = REQUIREMENT.match(requirement)
-    return found[0] if found else requirement
-
-
-def _counts(of: str, requirement: str) -> bool:
-    """Of the suite every extra but the one for tests; of others what they need in any case."""
-    _, _, marker = requirement.partition(";")
-    return f'"{LEFT_OUT}"' not in marker.replace("'", '"') if of == ROOT else "extra" not in marker
+def _counts(needed: Requirement, extras: Iterable[str]) -> bool:
+    """Whether one of the extras needs it on this Python."""
+    return needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras)
 
 
 def problems_of_lock(file: Path) -> Iterator[str]:

@@ -65,7 +65,9 @@ def check(folders: Sequence[Path], options: Mapping[str, Iterable[str]], every: 
         *(f"--squeezemark-{name}={','.join(values)}" for name, values in options.items()),
         *([f"--benchmark-save={save}"] if save else []), *map(str, folders),
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=(write,)) as process:
+    # A pytest that this one may be started from has its own workers, and benchmarks do not run in these.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=(write,), env=own) as process:
         os.close(write)
         with os.fdopen(read, encoding="utf-8") as lines:
             yield from (msgspec.convert(json.loads(line), Found) for line in lines)
