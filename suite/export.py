@@ -155,12 +155,15 @@ def check_parity(module: torch.nn.Module, component: Component, calls: Sequence[
     )
 
 
-def check_alike(module: torch.nn.Module, component: Component, calls: Sequence[Arrays], run: Callable[[Arrays], Arrays]) -> None:
-    """Raises CellFailed unless `run` answers each of the calls as the module does."""
+def check_alike(
+    module: torch.nn.Module, component: Component, calls: Sequence[Arrays], run: Callable[[Arrays], Arrays], tolerance: float = TOLERANCE
+) -> None:
+    """Raises CellFailed unless `run` answers each of the calls as the module does, but for a difference of tolerance x (1 + the number)."""
     for call in calls:
         wanted = answer(module, component, call)
         feed = {tensor.name: np.asarray(call[tensor.name]) for tensor in component.inputs}
         for name, found in run(feed).items():
             expected = wanted[name]
-            if found.shape != expected.shape or not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
-                raise CellFailed("export_failed", f"the exported {component.name!r} does not answer as its torch module does ({name})")
+            if found.shape != expected.shape or not np.allclose(found, expected, rtol=tolerance, atol=tolerance):
+                by = f", by up to {np.abs(found - expected).max():.2g}" if found.shape == expected.shape else ""
+                raise CellFailed("export_failed", f"the exported {component.name!r} does not answer as its torch module does ({name}{by})")

@@ -72,7 +72,10 @@ def test_full_int8_leaves_no_arithmetic_in_floating_point(records):
     assert all(claim.holds for claim in full.artifact.claims)
     for part in full.artifact.parts.values():
         assert {"QUANTIZE", "DEQUANTIZE", "FULLY_CONNECTED"} <= set(part.operators)
-        assert "float32" not in part.parameters_by_type, part.parameters_by_type
+    assert "float32" not in full.artifact.parts["vision"].parameters_by_type
+    assert full.artifact.parts["text"].parameters_by_type["float32"] == 2048, (
+        "a table of embeddings is looked up, and multiplied by nothing"
+    )
     assert full.cost.items == 64, "the ranges are those of calibration items"
 
 
