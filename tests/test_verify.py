@@ -326,6 +326,11 @@ def sample(tmp_path_factory):
     return folder
 
 
+def test_all_that_is_published_passes(squeezemark):
+    done = squeezemark("verify", "--all", "--results", ROOT / "site" / "results")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_what_is_published_passes(sample, squeezemark):
     done = squeezemark("verify", "--all", "--results", sample)
     assert done.returncode == 0, done.stdout
