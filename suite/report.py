@@ -17,13 +17,13 @@ import numpy as np
 from suite.comparable import identity, newest_first
 from suite.contracts import MethodCard, TargetCard
 from suite.errors import UnknownName
+from suite.publishing.press import sources
 from suite.record import Record
 from suite.scatter import WIDE, Scatter, place_labels, size_chart, speed_chart
 from suite.store import Store
 from suite.summarize import Board, Columns, Row, summarize
 from suite.verdict import sentences
 from suite.versus import Contrast, side_by_side
-from suite.website import sources
 
 Relation = Literal["dominates", "dominated", "tie", "trade"]
 AXES: Mapping[str, str] = {"size": "bytes", "speed": "speed_up"}
