@@ -4,7 +4,10 @@ from typing import Any
 
 
 class Words(str):
-    """An English sentence that remembers how it was made. message: its pattern, with names in braces; values: what was put in."""
+    """An English sentence that remembers how it was made. message: its pattern, with names in braces; values: what was put in.
+
+    `str()` of it is a plain string, as some encoders of JSON insist on.
+    """
 
     message: str
     values: dict[str, Any]

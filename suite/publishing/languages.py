@@ -5,7 +5,7 @@ English. `scripts/messages` keeps them up to date, and a test holds them against
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from gettext import c2py
@@ -63,7 +63,7 @@ class Language:
         for message in self.catalogue:
             texts = message.string if isinstance(message.string, tuple) else (message.string,)
             if message.id and all(texts) and not message.fuzzy:
-                found[message.id[0] if isinstance(message.id, tuple) else message.id] = tuple(map(str, texts))
+                found[_first(message.id)] = tuple(map(str, texts))
         return found
 
     @cached_property
@@ -110,12 +110,17 @@ class Language:
     def script(self) -> str:
         """The messages of the site's scripts, as a script of data."""
         said = {
-            text: self.message(message.id if isinstance(message.id, str) else message.id[0])
+            text: self.message(_first(message.id))
             for message in self.catalogue
             if message.id and any(place.endswith(".js") or place in SPOKEN for place, _ in message.locations)
             for text in ((message.id,) if isinstance(message.id, str) else message.id)
         }
         return f"self.squeezemarkWords = {json.dumps(dict(sorted(said.items())), ensure_ascii=False, separators=(',', ':'))};\n"
+
+
+def _first(message: str | Sequence[str]) -> str:
+    """A message, or the first of those that depend on a count."""
+    return message if isinstance(message, str) else message[0]
 
 
 class _Translated(jinja2.FileSystemLoader):

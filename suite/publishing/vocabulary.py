@@ -25,6 +25,9 @@ KEYS = (
 )
 """What may differ between two records, as `suite.comparable` and `suite.machine` name it."""
 
+CLAIMS = ("weight bits", "mean bits", "sparsity", "parameters", "cache bits", "operators")
+"""What a card may claim (`suite.contracts.Claims`), as a record's page names it."""
+
 SPOKEN = frozenset({"suite/contracts/common.py", "suite/record.py", "suite/provenance.py", "suite/recommend.py", "suite/metrics.py"})
 """Files whose words the scripts of the site say too."""
 
@@ -40,6 +43,7 @@ def vocabulary() -> Iterator[tuple[str, str]]:
     yield from (("suite/recommend.py", text) for text in REASONS)
     yield from (("suite/metrics.py", text) for metric in METRICS.values() for text in (metric.title, metric.help))
     yield "suite/metrics.py", OWN_METRIC
+    yield from (("suite/claims.py", text) for text in CLAIMS)
     yield from (("suite/filters.py", text) for text in CLASSES.values())
     yield from (("suite/comparable.py", text) for text in KEYS)
     for known in KNOWN:
