@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po
 from markupsafe import Markup
 
 from suite.publishing.phrases import translated
-from suite.publishing.vocabulary import SPOKEN
+from suite.publishing.vocabulary import spoken
 from suite.wording import Words
 
 DOMAIN = "squeezemark"
@@ -109,10 +109,11 @@ class Language:
 
     def script(self) -> str:
         """The messages of the site's scripts, as a script of data."""
+        tables = spoken()
         said = {
             text: self.message(_first(message.id))
             for message in self.catalogue
-            if message.id and any(place.endswith(".js") or place in SPOKEN for place, _ in message.locations)
+            if message.id and (message.id in tables or any(place.endswith(".js") for place, _ in message.locations))
             for text in ((message.id,) if isinstance(message.id, str) else message.id)
         }
         return f"self.squeezemarkWords = {json.dumps(dict(sorted(said.items())), ensure_ascii=False, separators=(',', ':'))};\n"

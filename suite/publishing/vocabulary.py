@@ -28,9 +28,6 @@ KEYS = (
 CLAIMS = ("weight bits", "mean bits", "sparsity", "parameters", "cache bits", "operators")
 """What a card may claim (`suite.contracts.Claims`), as a record's page names it."""
 
-SPOKEN = frozenset({"suite/contracts/common.py", "suite/record.py", "suite/provenance.py", "suite/recommend.py", "suite/metrics.py"})
-"""Files whose words the scripts of the site say too."""
-
 
 def vocabulary() -> Iterator[tuple[str, str]]:
     """File, and word or sentence, in a fixed order."""
@@ -49,3 +46,10 @@ def vocabulary() -> Iterator[tuple[str, str]]:
     for known in KNOWN:
         yield from (("suite/known.py", text) for text in (known.title, known.sentence, known.rule.criterion))
     yield from (("suite/known.py", text) for text in NOTES.values())
+
+
+def spoken() -> frozenset[str]:
+    """Those that the scripts of the site say too."""
+    kinds = (*get_args(Family), *get_args(Division), "unknown", *get_args(Cell.__annotations__["tier"]))
+    statuses = (status.replace("_", " ") for status in get_args(Status))
+    return frozenset((*kinds, *statuses, *WORDS, *REASONS, *(metric.title for metric in METRICS.values())))
