@@ -107,6 +107,8 @@ def test_phrases_are_found_where_they_stand() -> None:
         *("A title", "One {of} and <1>two</1>, <code>as it is</code>.", "More", "Left", "Right", "Size", "95 % interval"),
     ]
     assert translated(source, lambda message: message) == source
+    codes = 'The <code>{{ one }}</code> and <code class="x">two</code> of <a href="a">all<span class="under">or none</span></a>'
+    assert messages(codes) == ["The {code} and {code2} of", "all", "or none"]
 
 
 def test_a_translation_is_put_back_around_expressions_that_are_escaped_as_ever(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ compiled: expressions stay expressions, and are escaped as ever.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 INLINE = frozenset({"a", "b", "em", "strong", "span", "abbr"})
 VISIBLE = ("aria-label", "title", "placeholder", "alt", "data-title")
-APART = re.compile(r'class="(?:under|state|dot|figure|mark-|verdict|key-|swatch|word|pick|first|word)')
+APART = re.compile(r'class="(?:under|state|dot|figure|mark-|verdict|key-|swatch|word|pick|first)')
 """Spans that are a line or a sign of their own, and not a part of the sentence in front of them."""
 
 _JINJA = r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}"
@@ -49,16 +50,26 @@ class _Phrase:
 
     pieces: list[tuple[str, str]] = field(default_factory=list)
     plain: list[str] = field(default_factory=list)
+    tags: int = 0
 
     def text(self, source: str) -> None:
         self.plain.append(source)
         self.pieces.append((source, source))
 
-    def expression(self, source: str) -> None:
-        name = _called(source)
+    def held(self, name: str, source: str) -> None:
+        """An expression or a code, by its name; another of the same name has a number behind it."""
         taken = [message for message, known in self.pieces if known != source]
-        number = next(n for n in range(1, 99) if f"{{{name}{n if n > 1 else ''}}}" not in taken)
+        number = next(n for n in count(1) if f"{{{name}{n if n > 1 else ''}}}" not in taken)
         self.pieces.append((f"{{{name}{number if number > 1 else ''}}}", source))
+
+    def tag(self, source: str) -> str:
+        """An opening tag, by its number or as it is; returns how the tag that closes it is written in the message."""
+        if re.fullmatch(r"<\w+>", source):
+            self.pieces.append((source, source))
+            return source.replace("<", "</")
+        self.tags += 1
+        self.pieces.append((f"<{self.tags}>", source))
+        return f"</{self.tags}>"
 
     def replaced(self, translate: Found) -> str:
         whole = "".join(source for _, source in self.pieces)
@@ -80,7 +91,7 @@ class _Phrase:
 
 def translated(source: str, translate: Found) -> str:
     """The source of a template with each message replaced by what `translate` makes of it."""
-    return "".join(_attributes(piece, translate) if piece.startswith("<") else piece for piece in _pieces(source, translate))
+    return "".join(_pieces(source, translate))
 
 
 def messages(source: str) -> list[str]:
@@ -105,7 +116,7 @@ def _pieces(source: str, translate: Found) -> Iterator[str]:
         place = found.end()
         if _breaks(found[0]):
             yield from _run(run, translate)
-            yield found[0]
+            yield _attributes(found[0], translate)
             run = []
         else:
             run.append(found[0])
@@ -122,40 +133,40 @@ def _breaks(token: str) -> bool:
 def _run(tokens: list[str], translate: Found) -> Iterator[str]:
     """A run of text, expressions and inline tags, as one phrase, or as several where the tags in it stand for themselves."""
     pairs = _pairs(tokens)
-    depth, outside, ends = 0, [], set()
-    for place, token in enumerate(tokens):
-        if place in pairs:
-            depth += 1 if pairs[place] > place else -1
-        elif not token.startswith("<") and depth == 0:
-            outside.append(token)
-        elif token.startswith("<") and _is_tag(token):
-            ends.add(place)
-    words = re.sub(_JINJA, "", "".join(outside))
-    if not re.search(r"[A-Za-z]{2}", re.sub(r"&\w+;", "", words)):
-        ends |= set(pairs)
-    for place, other in pairs.items():
-        if APART.search(tokens[min(place, other)]):
-            ends.add(place)
-    phrase, number, numbers = _Phrase(), 0, {}
+    ends = _ends(tokens, pairs)
+    phrase, closing = _Phrase(), dict[int, str]()
     for place, token in enumerate(tokens):
         if place in ends:
-            yield from (phrase.replaced(translate), token)
+            yield from (phrase.replaced(translate), _attributes(token, translate))
             phrase = _Phrase()
+        elif place in closing:
+            phrase.pieces.append((closing[place], token))
         elif place in pairs:
-            bare = re.fullmatch(r"</?\w+>", tokens[min(place, pairs[place])]) is not None
-            if not bare and pairs[place] > place:
-                number += 1
-                numbers[place] = number
-            slash = "/" if pairs[place] < place else ""
-            named = token if bare else f"<{slash}{numbers[min(place, pairs[place])]}>"
-            phrase.pieces.append((named, _attributes(token, translate)))
+            closing[pairs[place]] = phrase.tag(_attributes(token, translate))
         elif token.startswith("{{"):
-            phrase.expression(token)
+            phrase.held(_called(token), token)
+        elif token.startswith("<code>") and "{" not in token:
+            phrase.pieces.append((token, token))
         elif token.startswith("<"):
-            phrase.pieces.append((token, token) if "{" not in token and token.startswith("<code>") else ("{code}", token))
+            phrase.held("code", token)
         else:
             phrase.text(token)
     yield phrase.replaced(translate)
+
+
+def _ends(tokens: list[str], pairs: dict[int, int]) -> set[int]:
+    """The places of the inline tags of a run at which a phrase ends: without a partner, apart, around one of these, or all there are
+    where there is no text beside them."""
+    ends = {place for place, token in enumerate(tokens) if token.startswith("<") and _is_tag(token) and place not in pairs}
+    ends |= {place for place, other in pairs.items() if APART.search(tokens[min(place, other)])}
+    ends |= {place for place, other in pairs.items() if any(min(place, other) < end < max(place, other) for end in ends)}
+    depth, outside = 0, []
+    for place, token in enumerate(tokens):
+        if place in pairs:
+            depth += 1 if pairs[place] > place else -1
+        elif depth == 0 and not token.startswith(("<", "{")):
+            outside.append(token)
+    return ends if re.search(r"[A-Za-z]{2}", re.sub(r"&\w+;", "", "".join(outside))) else ends | set(pairs)
 
 
 def _is_tag(token: str) -> bool:
