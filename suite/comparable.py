@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from suite.record import Record
 from suite.store import LOCAL
+from suite.wording import say
 
 Place = tuple[str, str, str, int, str]
 """Model, target, tier, test seed and host: what the rows of a board share."""
@@ -53,7 +54,10 @@ def first_difference(record: Record, baseline: Record) -> tuple[str, object, obj
 def difference_in_keys(record: Record, baseline: Record) -> str | None:
     """The same in words."""
     found = first_difference(record, baseline)
-    return found and f"{found[0]} differs from the baseline's ({short(found[1])} against {short(found[2])})"
+    if found is None:
+        return None
+    mine, theirs = short(found[1]), short(found[2])
+    return say("{key} differs from the baseline's ({mine} against {theirs})", key=found[0], mine=mine, theirs=theirs)
 
 
 def _items(record: Record) -> int | None:

@@ -21,7 +21,7 @@ def flat(row: Row, cards: Cards, current: bool) -> dict[str, Scalar]:
         "tier": cell.tier, "test_seed": cell.test_seed, "host": record.environment.host, "family": cards.family(cell.method),
         "division": cards.division(cell.method), "status": record.status, "reason": record.reason, "current": current,
         "provenance": row.provenance,
-        "rank": row.rank, "ties": row.ties, "speed_rank": row.speed_rank, "incomparable": row.incomparable,
+        "rank": row.rank, "ties": row.ties, "speed_rank": row.speed_rank, "incomparable": row.incomparable and str(row.incomparable),
         "items": record.accuracy.items if record.accuracy else None,
         "metric": record.accuracy.metric if record.accuracy else None,
     }  # fmt: skip

@@ -16,6 +16,7 @@ from suite.contracts import ModelCard, Picture, Skip, Sound, Text
 from suite.evidence import Evidence
 from suite.record import Record
 from suite.testsets import Source, Words, of_model, said, short
+from suite.wording import say
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -81,10 +82,10 @@ class Gallery:
         """The examples of a record beside its baseline, both on the same items."""
         new, old = (evidence.samples[of.name].hits for of in (record, baseline))
         if new is None or old is None or not new.dtype == old.dtype == np.bool_:
-            return Examples(reason="By its metric an item is not simply right or wrong, so none can be said to be forgotten.")
+            return Examples(reason=say("By its metric an item is not simply right or wrong, so none can be said to be forgotten."))
         lost, gained = chosen(old & ~new, FORGOTTEN), chosen(new & ~old, GAINED)
         if not lost and not gained:
-            return Examples(reason="Not one item changed sides.")
+            return Examples(reason=say("Not one item changed sides."))
         source = self._source(record)
         if isinstance(source, Skip):
             return Examples(reason=source.reason)
@@ -92,9 +93,9 @@ class Gallery:
             told = source.words(sorted({*lost, *gained}), self._before(baseline, evidence), evidence.predictions(record))
             forgotten, learnt = (tuple(self._example(source, told, item) for item in items) for items in (lost, gained))
         except Exception as error:  # the model's own functions, given what may be anybody's columns
-            return Examples(reason=f"The model's own functions could not show them: {said(error)}.")
+            return Examples(reason=say("The model's own functions could not show them: {error}.", error=said(error)))
         if told is None and not any(example.things for example in (*forgotten, *learnt)):
-            return Examples(reason="The model has neither exhibit() nor words for its items, so there is nothing to show of them.")
+            return Examples(reason=say("The model has neither exhibit() nor words for its items, so there is nothing to show of them."))
         return Examples(forgotten, learnt)
 
     def _before(self, baseline: Record, evidence: Evidence) -> Mapping[str, Array]:
@@ -127,12 +128,12 @@ class Gallery:
         """The test set of a record, or why it is not to be had."""
         model, seed, sha256 = record.cell.model, record.cell.test_seed, record.provenance.test_sha256
         if model not in self.models:
-            return Skip("The model is not part of this installation, so its test items cannot be shown again.")
+            return Skip(say("The model is not part of this installation, so its test items cannot be shown again."))
         if (model, seed) not in self._sources:
             self._sources[model, seed] = of_model(self.work, model, seed, sha256)
         found = self._sources[model, seed]
         if isinstance(found, Source) and found.sha256 != sha256:
-            return Skip("The test set that the model makes today is not the one of this record, so its items cannot be shown again.")
+            return Skip(say("The test set that the model makes today is not the one of this record, so its items cannot be shown again."))
         return found
 
 

@@ -11,11 +11,12 @@ from suite.pages import BoardView
 from suite.record import Estimate
 from suite.statistics import Z, difference
 from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Row
+from suite.wording import say
 
 State = Literal["holds", "fails", "open", "missing"]
 STATES: tuple[State, ...] = ("holds", "fails", "open", "missing")
 
-NOTHING = "none of it has been measured yet"
+NOTHING = say("none of it has been measured yet")
 
 HIDDEN = 0.05
 """So large a speed-up may not hide in the interval of one that is said to be none."""
@@ -141,7 +142,7 @@ class _Case:
         if not rows:
             self.absent.append(NOTHING)
         elif baseline is None:
-            self.absent.append("no uncompressed model was measured beside it")
+            self.absent.append(say("no uncompressed model was measured beside it"))
         if baseline is None:
             return
         usable = [row for row in rows if self._usable("/".join(_key(row))) and self._alike(row, baseline)]
@@ -158,9 +159,10 @@ class _Case:
             rivals = [other for other in self.board.rows if other is not row and _no_larger(other, row) and self._alike(row, other)]
             if not rivals:
                 self.unrivalled = True
-                self.absent.append(f"nothing on the board is as small as {'/'.join(_key(row))}")
+                self.absent.append(say("nothing on the board is as small as {name}", name="/".join(_key(row))))
                 continue
-            points = [Point(f"against {_name(other)}", row, other, gap, False, against(gap, 0.0)) for other, gap in self._gaps(row, rivals)]
+            gaps = ((say("against {name}", name=_name(other)), other, gap) for other, gap in self._gaps(row, rivals))
+            points = [Point(label, row, other, gap, False, against(gap, 0.0)) for label, other, gap in gaps]
             worst = every(points)
             yield min((point for point in points if point.state == worst), key=lambda point: (point.gap.value, point.label))
 
@@ -171,30 +173,33 @@ class _Case:
             return
         size, download = (row.record.figures()[name] / baseline.record.figures()[name] - 1 for name in ("bytes", "zstd_bytes"))
         same: State = "holds" if abs(size) <= SIZE_MARGIN else "fails"
-        yield Point("on disk", row, baseline, Estimate(size, size, size), True, same)
+        yield Point(say("on disk"), row, baseline, Estimate(size, size, size), True, same)
         smaller: State = "holds" if download < -SIZE_MARGIN else "fails"
-        yield Point("download", row, baseline, Estimate(download, download, download), True, smaller)
+        yield Point(say("download"), row, baseline, Estimate(download, download, download), True, smaller)
         speed = row.speed_up
         if speed is None or row.not_ranked is not None or not self.view.ranks_latency:
-            self.absent.append("its speed was not ranked")
+            self.absent.append(say("its speed was not ranked"))
             return
         gain = Estimate(speed.value - 1, speed.low - 1, speed.high - 1)
         state: State = "fails" if gain.low > SPEED_MARGIN else "holds" if gain.high < HIDDEN else "open"
-        yield Point("speed", row, baseline, gain, True, state)
+        yield Point(say("speed"), row, baseline, gain, True, state)
 
     def _usable(self, name: str) -> Row | None:
         """The ok row of that method/variant; without one, `absent` says why."""
         row = self.rows.get(name)
         if row is None:
-            self.absent.append(f"{name} has not been measured")
+            self.absent.append(say("{name} has not been measured", name=name))
         elif row.accuracy is None:
-            self.absent.append(f"{name}: {row.record.status.replace('_', ' ')}, {row.record.reason}")
+            status = row.record.status.replace("_", " ")
+            self.absent.append(say("{name}: {status}, {reason}", name=name, status=status, reason=row.record.reason))
         return row if row is not None and row.accuracy is not None else None
 
     def _alike(self, one: Row, other: Row) -> bool:
         differs = first_difference(one.record, other.record)
         if differs is not None:
-            self.absent.append(f"the {differs[0]} of {'/'.join(_key(one))} and {'/'.join(_key(other))} differs")
+            self.absent.append(
+                say("the {key} of {one} and {other} differs", key=differs[0], one="/".join(_key(one)), other="/".join(_key(other)))
+            )
         return differs is None
 
     def _gaps(self, row: Row, others: list[Row]) -> Iterator[tuple[Row, Estimate]]:

@@ -1,5 +1,6 @@
 """The page of a record, and its line in the downloads."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -22,10 +23,9 @@ class Leaves:
     gallery: Gallery
     shown: set[str] = field(default_factory=set)
 
-    def page(self, record: Record) -> tuple[str, str]:
-        """The path of a record's page, and its text."""
-        path = f"record/{slug(record.name)}.html"
-        return path, self.site.press.text(path, "record.html", self._values(record))
+    def pages(self, record: Record) -> Iterator[tuple[str, str]]:
+        """Path and text of a record's page, in every language."""
+        return self.site.press.pages(f"record/{slug(record.name)}.html", "record.html", self._values(record))
 
     def flat(self, record: Record) -> tuple[Row, Cards, bool]:
         """What `suite.downloads.flat` makes a line of: the row, the cards, and whether no newer record has taken its place."""

@@ -88,7 +88,7 @@ def _advice(board: Board, wish: Wish, methods: Mapping[str, MethodCard], targets
     fallen: Counter[str] = Counter()
     good = []
     for row in rows:
-        reason = next((words for words, misses in _TESTS.items() if misses(row, wish, methods.get(row.record.cell.method))), None)
+        reason = next((words for words, misses in REASONS.items() if misses(row, wish, methods.get(row.record.cell.method))), None)
         if reason is None:
             good.append(row)
         else:
@@ -146,7 +146,7 @@ def _of_another_licence(row: Row, wish: Wish, card: MethodCard | None) -> bool:
     return bool(wish.licences) and (card is None or card.licence not in wish.licences)
 
 
-_TESTS: Mapping[str, Callable[[Row, Wish, MethodCard | None], bool]] = {
+REASONS: Mapping[str, Callable[[Row, Wish, MethodCard | None], bool]] = {
     "of another division": _of_another_division,
     "under another licence": _of_another_licence,
     "too large": _is_too_large,

@@ -23,13 +23,15 @@ from suite.provenance import read as provenance
 from suite.publishing.building import build
 from suite.publishing.chronicle import Chronicle
 from suite.publishing.crew import crew, hands
+from suite.publishing.languages import catalogues
 from suite.publishing.overlay import notes
 from suite.publishing.place import Replacement
+from suite.publishing.press import Press, sources
 from suite.publishing.shelves import Workbench
 from suite.publishing.survey import Group, Survey, survey
 from suite.store import Store
 from suite.summarize import summarize
-from suite.website import Press, Site, sources
+from suite.website import Site
 
 DRAWN = ("PIL", "fontTools", "matplotlib")
 """What the reference models' data need to be drawn: where one is missing a page says so, and is another page."""
@@ -119,7 +121,7 @@ def _front(seen: Survey) -> list[int]:
 def _stamp(cards: Cards) -> str:
     """Of everything but the records that a page depends on: this program, its templates, the plug-ins, and what draws examples."""
     here = Path(__file__).parent
-    files = [*here.rglob("*.py"), *(sources() / "templates").glob("*.html"), *_own(cards)]
+    files = [*here.rglob("*.py"), *(sources() / "templates").glob("*.html"), *catalogues(sources()), *_own(cards)]
     drawn = [find_spec(name) is not None for name in DRAWN]
     said: list[Any] = [[hash_file(path) for path in sorted(files)], re.sub(r" at 0x[0-9a-f]+", "", repr(cards)), drawn, np.__version__]
     return sha256(repr(said).encode(errors="surrogatepass")).hexdigest()

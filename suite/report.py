@@ -17,13 +17,13 @@ import numpy as np
 from suite.comparable import identity, newest_first
 from suite.contracts import MethodCard, TargetCard
 from suite.errors import UnknownName
+from suite.publishing.press import sources
 from suite.record import Record
 from suite.scatter import WIDE, Scatter, place_labels, size_chart, speed_chart
 from suite.store import Store
 from suite.summarize import Board, Columns, Row, summarize
 from suite.verdict import sentences
 from suite.versus import Contrast, side_by_side
-from suite.website import sources
 
 Relation = Literal["dominates", "dominated", "tie", "trade"]
 AXES: Mapping[str, str] = {"size": "bytes", "speed": "speed_up"}
@@ -162,7 +162,7 @@ def _problem(row: Row) -> str | None:
     """Why a row cannot be compared with the others of its board; None if it can."""
     if row.record.status != "ok":
         return f"{row.record.status.replace('_', ' ')}: {row.record.reason}"
-    return row.incomparable
+    return row.incomparable and str(row.incomparable)
 
 
 def _entry(row: Row, board: Board, others: list[Row], columns: Columns, ranked: bool) -> Entry:
@@ -183,7 +183,7 @@ def _entry(row: Row, board: Board, others: list[Row], columns: Columns, ranked: 
 def _untimed(row: Row, ranked: bool) -> str | None:
     if not ranked:
         return "the times of this target are never ranked"
-    return "it was not timed" if row.speed_up is None else row.not_ranked
+    return "it was not timed" if row.speed_up is None else row.not_ranked and str(row.not_ranked)
 
 
 def _standing(on_frontier: bool, relations: Mapping[str, Relation | None]) -> Standing:

@@ -10,8 +10,8 @@ import jinja2
 
 from suite import __version__
 from suite.filters import FILTERS
+from suite.publishing.press import sources
 from suite.report import Report, name
-from suite.website import sources
 
 
 def html(found: Report) -> str:

@@ -17,6 +17,7 @@ from suite.provenance import NOBODY, SELF, Provenance, Tier
 from suite.ranks import Speed, accuracy_ranks, speed_ranks
 from suite.record import Estimate, Record
 from suite.statistics import difference
+from suite.wording import say
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Columns = Callable[[Record], dict[str, Array]]
@@ -99,7 +100,7 @@ class Row:
         found = self.record.latency
         if found is None or found.health is None or found.health.ranked:
             return None
-        return f"not ranked (host grade {found.health.grade})"
+        return say("not ranked (host grade {grade})", grade=found.health.grade)
 
     @property
     def bytes(self) -> int | None:
@@ -176,7 +177,7 @@ def _row(record: Record, metric: str, baseline: Record | None, old: Mapping[str,
     if record.status != "ok":
         return row
     if baseline is None or baseline.accuracy is None or old is None:
-        return replace(row, incomparable="no baseline was measured")
+        return replace(row, incomparable=say("no baseline was measured"))
     reason = difference_in_keys(record, baseline)
     if reason is not None:
         return replace(row, incomparable=reason)

@@ -17,6 +17,7 @@ from suite.glue import words
 from suite.hashing import hash_split
 from suite.pages import slug
 from suite.plugins import model_part
+from suite.wording import say
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -73,7 +74,7 @@ def of_model(work: Path | None, model: str, seed: int, sha256: str | None) -> So
         split = _prepared(work, model, seed, sha256) or _keep(work, model, seed, data.test(seed))
         return Source(folder, data, split, hash_split(split))
     except Exception as error:  # a package that is missing, or anything else in the model's own code
-        return Skip(f"The data of the model cannot be made here: {said(error)}.")
+        return Skip(say("The data of the model cannot be made here: {error}.", error=said(error)))
 
 
 def _keep(work: Path | None, model: str, seed: int, split: Split) -> Split:

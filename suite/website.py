@@ -1,6 +1,5 @@
 """The folder of the site: pages from templates, downloads, assets. Everything is sorted, nothing carries a date of its own."""
 
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,23 +8,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import msgspec
 
-from suite import __version__
-from suite.charts import FAMILY_SHAPES, SHAPES
-from suite.comparable import is_local
-from suite.contracts import BASELINE
 from suite.coverage import matrices
 from suite.devices import device_boards, kernels
 from suite.evidence import Evidence
-from suite.filters import FILTERS
 from suite.finder import SHOWN, front, prebuilt
 from suite.forest import LINES, forests
-from suite.heat import SHADES, HeatMap
+from suite.heat import HeatMap
 from suite.judge import judge
-from suite.pages import GROUPS, MARGIN, BoardView, Cards, MethodResults, by_method, slug
-from suite.provenance import WORDS
+from suite.pages import BoardView, Cards, MethodResults, by_method, slug
+from suite.publishing.press import Press, sources
 from suite.rows import script, tables
 from suite.sensitivity import sensitivities
 from suite.summarize import Board, Row
@@ -39,62 +32,6 @@ OPEN = 12
 
 Leaf = tuple[str, str, dict[str, Any]]
 """Path, template and values of a page."""
-
-
-def sources() -> Path:
-    """The folder with templates and assets: beside the package when installed, at the root of the repository otherwise."""
-    here = Path(__file__).parent
-    installed = here / "_site"
-    return installed if installed.is_dir() else here.parent / "site"
-
-
-@dataclass(frozen=True)
-class Press:
-    """Templates, compiled once for all pages of a build. more: what else every page is given."""
-
-    cards: Cards
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    def prepare(self) -> None:
-        """Compiles all templates, so that processes that are forked now need not."""
-        for name in self.templates.list_templates():
-            self.templates.get_template(name)
-
-    def text(self, path: str, template: str, values: Mapping[str, Any]) -> str:
-        """A page that will lie at `path`, below the root of the site."""
-        return self.templates.get_template(template).render(root="../" * path.count("/"), **values)
-
-    @cached_property
-    def plotly(self) -> str:
-        """Plotly's own script."""
-        from plotly.offline import get_plotlyjs
-
-        return str(get_plotlyjs())
-
-    @cached_property
-    def templates(self) -> jinja2.Environment:
-        """With everything that all pages share."""
-        loader = jinja2.FileSystemLoader(sources() / "templates")
-        templates = jinja2.Environment(
-            loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
-        )
-        templates.filters |= FILTERS
-        templates.tests["local"] = is_local
-        templates.globals |= {
-            "cards": self.cards,
-            "shapes": SHAPES,
-            "family_shapes": FAMILY_SHAPES,
-            "version": __version__,
-            "margin": MARGIN,
-            "shades": SHADES,
-            "group_limit": GROUPS,
-            "baseline_method": BASELINE,
-            "tier_words": WORDS,
-            "plotly_styles": sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', self.plotly))),
-            "notes": {},
-            **self.more,
-        }
-        return templates
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -131,11 +68,12 @@ class Site:
         self._assets(out / "assets")
         self._rows(out / "data")
         pages = 0
-        for path, template, values in chain(self._pages(), more):
-            place = out / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(self.press.text(path, template, values), encoding="utf-8", newline="\n")
-            pages += 1
+        for leaf in chain(self._pages(), more):
+            for path, text in self.press.pages(*leaf):
+                place = out / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text, encoding="utf-8", newline="\n")
+                pages += 1
         return pages
 
     def listing(self, view: BoardView) -> Listing:
@@ -143,10 +81,9 @@ class Site:
         board = view.board
         return Listing(board.model, board.target, board.tier, board.host, view.anchor, len(board.rows))
 
-    def board_page(self, view: BoardView) -> tuple[str, str]:
-        """The path of a board's own page, and its text."""
-        path = f"board/{view.anchor}.html"
-        return path, self.press.text(path, "one_board.html", {"view": view})
+    def board_page(self, view: BoardView) -> Iterator[tuple[str, str]]:
+        """Path and text of a board's own page, in every language."""
+        return self.press.pages(f"board/{view.anchor}.html", "one_board.html", {"view": view})
 
     @cached_property
     def views(self) -> list[BoardView]:
@@ -226,6 +163,8 @@ class Site:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
         (out / "plotly.min.js").write_text(self.press.plotly, encoding="utf-8", newline="\n")
+        for language in self.press.languages[1:]:
+            (out / f"words.{language.tag}.js").write_text(language.script(), encoding="utf-8", newline="\n")
 
     def _rows(self, out: Path) -> None:
         """What the site's scripts read."""

@@ -76,4 +76,4 @@ def assert_inert(page: Page) -> None:
         assert not any(name == "style" or name.startswith("on") for name in attributes), page.path
         assert not str(attributes.get("href", "")).lower().startswith(("javascript:", "data:", "//", "http:")), page.path
         if tag == "script":
-            assert re.fullmatch(r"(\.\./)?(assets|data)/\w+\.js", attributes["src"] or "")
+            assert re.fullmatch(r"(\.\./){0,3}(assets|data)/[\w.-]+\.js", attributes["src"] or "")

@@ -38,6 +38,7 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel):
         "suite/py.typed",
         "methods/py.typed",
         "targets/py.typed",
+        "suite/_site/locales/zh_Hans/LC_MESSAGES/squeezemark.po",
         "suite/_site/templates/index.html",
         "suite/_site/templates/report.css",
         "suite/skeleton/my_model.py",

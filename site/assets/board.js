@@ -57,7 +57,7 @@
   }
 
   function fill(name, values) {
-    for (const value of [...new Set(values)].sort()) form.elements[name].add(new Option(value, value));
+    for (const value of [...new Set(values)].sort()) form.elements[name].add(new Option(say(value), value));
   }
 
   function read() {
@@ -97,7 +97,7 @@
         all += 1;
       }
     }
-    form.querySelector(".count").value = shown === all ? `${all} results` : `${shown} of ${all} results`;
+    form.querySelector(".count").value = shown === all ? say("{n} results", { n: all }) : say("{n} of {all} results", { n: shown, all });
     document.dispatchEvent(new CustomEvent("board:change"));
   }
 

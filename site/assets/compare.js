@@ -10,8 +10,8 @@
   const MOST = 6;
   const LINES = [
     ["accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show)],
-    ["difference", (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)]],
-    ["flips", (row) => make("span", { class: "under" }, row.lost === null ? "" : `${row.lost} lost, ${row.gained} gained`)],
+    ["difference", (row) => [" ", mark(row.verdict, say("loss"), say("gain")), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)]],
+    ["flips", (row) => make("span", { class: "under" }, row.lost === null ? "" : say("{lost} lost, {gained} gained", row))],
     ["size"],
     ["ratio"],
     ["download"],
@@ -20,7 +20,7 @@
       "speed",
       (row) => [
         " ",
-        row.unranked ? make("span", { class: "noisy" }, "not ranked") : mark(row.speedVerdict, "slower", "faster"),
+        row.unranked ? make("span", { class: "noisy" }, say("not ranked")) : mark(row.speedVerdict, say("slower"), say("faster")),
         range(row.speedLow, row.speedHigh, (value) => value.toFixed(2)),
       ],
     ],
@@ -32,7 +32,7 @@
   const fields = form.elements;
   const good = rows.filter((row) => !row.status);
   const byKey = new Map(good.map((row) => [row.key, row]));
-  const titles = (board) => `${Squeezemark.modelTitle(board.model)}, ${Squeezemark.targetTitle(board.target)}, ${board.tier} tier`;
+  const titles = (board) => [Squeezemark.modelTitle(board.model), Squeezemark.targetTitle(board.target), say("{tier} tier", { tier: say(board.tier) })].join(say(", "));
 
   data.boards.forEach((board, index) => fields.board.add(new Option(titles(board) + (twins(board) ? `, ${board.host}` : ""), index)));
   form.hidden = false;
@@ -79,7 +79,7 @@
     const lost = keys.filter((key) => !byKey.has(key));
     place.replaceChildren(
       ...(lost.length
-        ? [make("p", { class: "note" }, `Not here, or without a result: ${lost.join(", ")}. A newer record may have taken its place.`)]
+        ? [make("p", { class: "note" }, say("Not here, or without a result: {names}. A newer record may have taken its place.", { names: lost.join(say(", ")) }))]
         : []),
       ...(found.length
         ? [table(found), ...told(found)]
@@ -87,9 +87,9 @@
             make(
               "p",
               { class: "note" },
-              "Nothing is chosen yet. Add results above, or tick them in the ",
-              make("a", { href: "table.html" }, "table"),
-              ".",
+              say("Nothing is chosen yet. Add results above, or tick them in the table:"),
+              " ",
+              make("a", { href: "table.html" }, say("Table")),
             ),
           ]),
     );
@@ -104,33 +104,33 @@
         make("a", { href: Squeezemark.methodPage(row.method) }, row.method.name),
         make("br"),
         make("a", { href: Squeezemark.recordPage(row) }, row.variant),
-        make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${row.method.family}`),
+        make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${say(row.method.family)}`),
         make(
           "button",
           {
             type: "button",
             class: "small",
-            "aria-label": `Take ${row.name} away`,
+            "aria-label": say("Take {name} away", row),
             onclick: () => set(keysNow().filter((key) => key !== row.key)),
           },
-          "Take away",
+          say("Take away"),
         ),
       ),
     );
     const where = line(
-      "Model",
+      say("Model"),
       (row) => make("a", { href: Squeezemark.boardPage(row.board) }, Squeezemark.modelTitle(row.board.model)),
       found,
     );
     const target = line(
-      "Target",
-      (row) => [Squeezemark.targetTitle(row.board.target), make("span", { class: "under" }, `${row.board.host}, ${row.board.tier} tier`)],
+      say("Target"),
+      (row) => [Squeezemark.targetTitle(row.board.target), make("span", { class: "under" }, `${row.board.host}, ${say("{tier} tier", { tier: say(row.board.tier) })}`)],
       found,
     );
-    const rank = line("Rank by accuracy", (row) => row.rank ?? "–", found);
+    const rank = line(say("Rank by accuracy"), (row) => row.rank ?? "–", found);
     const trust = line(
-      "Host grade",
-      (row) => [row.grade ?? "–", row.provenance ? make("span", { class: "under" }, row.provenance) : null],
+      say("Host grade"),
+      (row) => [row.grade ?? "–", row.provenance ? make("span", { class: "under" }, say(row.provenance)) : null],
       found,
     );
     const body = LINES.map(([key, more]) => {
@@ -143,11 +143,11 @@
     });
     return make(
       "div",
-      { class: "scroller", role: "region", tabindex: "0", "aria-label": "Side by side" },
+      { class: "scroller", role: "region", tabindex: "0", "aria-label": say("Side by side") },
       make(
         "table",
         { class: "compare" },
-        make("caption", {}, `${found.length} results side by side. Intervals are 95 %; marks are against each one's own baseline.`),
+        make("caption", {}, say("{n} results side by side. Intervals are 95 %; marks are against each one's own baseline.", { n: found.length })),
         make("thead", {}, make("tr", {}, make("td", {}), head)),
         make("tbody", {}, where, target, rank, body, trust),
       ),
@@ -171,12 +171,14 @@
         make(
           "p",
           { class: "note" },
-          "They are of different boards. Accuracy, milliseconds and megabytes of different models or targets do not compare; differences and speed-ups, each against its own baseline, do.",
+          say(
+            "They are of different boards. Accuracy, milliseconds and megabytes of different models or targets do not compare; differences and speed-ups, each against its own baseline, do.",
+          ),
         ),
       ];
     }
     return [
-      make("h2", {}, "Who is better"),
+      make("h2", {}, say("Who is better")),
       make(
         "ul",
         { class: "said" },
@@ -192,13 +194,15 @@
       found.slice(place + 1).map((other) => (one.accuracy >= other.accuracy ? [one, other] : [other, one])),
     );
     const sure = pairs.filter(([high, low]) => ![...high.ties].some((letter) => low.ties.includes(letter)));
-    const said = sure.map(([high, low]) => make("li", {}, `Accuracy: ${high.name} is surely better than ${low.name}.`));
+    const said = sure.map(([high, low]) => make("li", {}, say("Accuracy: {high} is surely better than {low}.", { high: high.name, low: low.name })));
     if (sure.length < pairs.length)
       said.push(
         make(
           "li",
           {},
-          sure.length ? "Accuracy: all other pairs cannot be told apart." : "Accuracy: none of them can be told apart from another.",
+          sure.length
+            ? say("Accuracy: all other pairs cannot be told apart.")
+            : say("Accuracy: none of them can be told apart from another."),
         ),
       );
     return said;
@@ -209,10 +213,12 @@
     if (timed.length < 2) return [];
     const ranks = Advice.speedRanks(timed);
     const first = timed.filter((_, place) => ranks[place] === 1).map((row) => row.name);
+    const told = { n: timed.length, names: first.join(say(", ")) };
+    if (first.length === 1) return [say("Speed: {names} is surely the fastest of {n} (Welch's t, corrected for their number).", told)];
     return [
-      first.length === 1
-        ? `Speed: ${first[0]} is surely the fastest of ${timed.length} (Welch's t, corrected for their number).`
-        : `Speed: ${first.join(", ")} cannot be told apart; ${timed.length > first.length ? "the others are surely slower than one of them." : "none is surely faster."}`,
+      timed.length > first.length
+        ? say("Speed: {names} cannot be told apart; the others are surely slower than one of them.", told)
+        : say("Speed: {names} cannot be told apart; none is surely faster.", told),
     ];
   }
 })();

@@ -13,23 +13,23 @@ const Squeezemark = (() => {
 
   // key -> title, unit, how it is written, whether more is better, whether a logarithmic axis suits it.
   const METRICS = {
-    accuracy: { title: "Accuracy", hint: "share of the test items", show: fixed(3), up: true },
-    difference: { title: "Against baseline", hint: "paired difference of accuracy", show: signed, up: true },
-    size: { title: "Size, MB", hint: "bytes on disk of all files", show: fixed(2), of: (row) => mega(row.bytes), log: true },
-    ratio: { title: "Times smaller", hint: "the baseline's bytes / its own", show: times(1), up: true, log: true },
-    download: { title: "Download, MB", hint: "the same files under zstd", show: fixed(2), of: (row) => mega(row.download), log: true },
-    bits: { title: "Bits / parameter", hint: "8 × bytes / parameters of the uncompressed model", show: fixed(1), log: true },
-    speed: { title: "Speed-up", hint: "latency of the baseline / its own", show: times(2), up: true, log: true },
-    latency: { title: "Latency, ms", hint: "median of a request on the machine that measured", show: (value) => compact(value), log: true },
+    accuracy: { title: say("Accuracy"), hint: say("share of the test items"), show: fixed(3), up: true },
+    difference: { title: say("Against baseline"), hint: say("paired difference of accuracy"), show: signed, up: true },
+    size: { title: say("Size, MB"), hint: say("bytes on disk of all files"), show: fixed(2), of: (row) => mega(row.bytes), log: true },
+    ratio: { title: say("Times smaller"), hint: say("the baseline's bytes / its own"), show: times(1), up: true, log: true },
+    download: { title: say("Download, MB"), hint: say("the same files under zstd"), show: fixed(2), of: (row) => mega(row.download), log: true },
+    bits: { title: say("Bits / parameter"), hint: say("8 × bytes / parameters of the uncompressed model"), show: fixed(1), log: true },
+    speed: { title: say("Speed-up"), hint: say("latency of the baseline / its own"), show: times(2), up: true, log: true },
+    latency: { title: say("Latency, ms"), hint: say("median of a request on the machine that measured"), show: (value) => compact(value), log: true },
     flips: {
-      title: "Flips",
-      hint: "items that changed sides",
+      title: say("Flips"),
+      hint: say("items that changed sides"),
       show: String,
       of: (row) => (row.lost === null ? null : row.lost + row.gained),
     },
-    macs: { title: "MACs, M", hint: "multiply-accumulates", show: fixed(1), of: (row) => mega(row.macs), log: true },
-    bitRatio: { title: "Bit-operations ×", hint: "times fewer than the baseline's", show: times(1), up: true, log: true },
-    cost: { title: "Cost, s", hint: "wall time of compressing", show: (value) => compact(value), log: true },
+    macs: { title: say("MACs, M"), hint: say("multiply-accumulates"), show: fixed(1), of: (row) => mega(row.macs), log: true },
+    bitRatio: { title: say("Bit-operations ×"), hint: say("times fewer than the baseline's"), show: times(1), up: true, log: true },
+    cost: { title: say("Cost, s"), hint: say("wall time of compressing"), show: (value) => compact(value), log: true },
   };
   for (const [key, metric] of Object.entries(METRICS)) metric.of ??= (row) => row[key];
 
@@ -151,12 +151,12 @@ const Squeezemark = (() => {
 
   function mark(verdict, worse, better) {
     if (!verdict) return null;
-    const text = { tie: "≈ tie", worse: `▼ ${worse}`, better: `▲ ${better}` }[verdict];
+    const text = { tie: say("≈ tie"), worse: `▼ ${worse}`, better: `▲ ${better}` }[verdict];
     return make("span", { class: `mark-${verdict}` }, text);
   }
 
   function range(low, high, show) {
-    return low === null || low === undefined ? null : make("span", { class: "under" }, `${show(low)} to ${show(high)}`);
+    return low === null || low === undefined ? null : make("span", { class: "under" }, say("{low} to {high}", { low: show(low), high: show(high) }));
   }
 
   // The target and tier that most was measured on, as `squeezemark recommend` takes them.

@@ -23,7 +23,7 @@
   };
   const LISTED = 100;
   const TICKS = [-3, -2, -1, 0, 1, 2, 3, 4].flatMap((decade) => [1, 1.5, 2, 3, 5, 7].map((digit) => Number(`${digit}e${decade}`)));
-  const WORDS = { on: "on the frontier", may: "possibly", "": "" };
+  const WORDS = { on: say("on the frontier"), may: say("possibly"), "": "" };
   const order = (point) => ["on", "may", ""].indexOf(point.state);
   const fields = form.elements;
   const first = data.boards.find((board) => board.target === Squeezemark.usual());
@@ -62,7 +62,7 @@
   ])
     Squeezemark.options(
       fields[name],
-      Squeezemark.each(of).map((value) => [value, value]),
+      Squeezemark.each(of).map((value) => [value, say(value)]),
     );
   form.hidden = false;
   const store = Squeezemark.state(defaults, show);
@@ -79,7 +79,7 @@
   async function start(event) {
     event.currentTarget.parentElement.hidden = true;
     plot.hidden = false;
-    plot.textContent = "Loading…";
+    plot.textContent = say("Loading…");
     await load();
     plot.textContent = "";
     await draw();
@@ -150,9 +150,13 @@
     if (!METRICS[now.y]) now.y = "accuracy";
     const found = frontier(chosen(), now.x, now.y);
     form.querySelector(".count").value =
-      `${found.length} results, ${found.filter((point) => point.state === "on").length} on the frontier, ${found.filter((point) => point.state === "may").length} possibly`;
+      say("{n} results, {on} on the frontier, {may} possibly", { n: found.length, on: many(found, "on"), may: many(found, "may") });
     place.replaceChildren(...listed(found));
     if (plot.dataset.ready !== undefined) draw(found);
+  }
+
+  function many(found, state) {
+    return found.filter((point) => point.state === state).length;
   }
 
   function listed(found) {
@@ -166,7 +170,9 @@
       make(
         "p",
         { class: "note" },
-        "More than one board is shown. Accuracy, size and milliseconds of different models or targets do not compare; ratios against each one's own baseline do. Choose one model and one target for a frontier that means something.",
+        say(
+          "More than one board is shown. Accuracy, size and milliseconds of different models or targets do not compare; ratios against each one's own baseline do. Choose one model and one target for a frontier that means something.",
+        ),
       );
     const table = make(
       "table",
@@ -174,7 +180,11 @@
       make(
         "caption",
         {},
-        `What the chart shows, as a table${found.length > LISTED ? `: the first ${LISTED} of ${found.length}` : ""}. Possibly: nothing shown is surely at least as good on both axes, by whole 95 % intervals.`,
+        found.length > LISTED
+          ? say("What the chart shows, as a table: the first {most} of {n}.", { most: LISTED, n: found.length })
+          : say("What the chart shows, as a table."),
+        " ",
+        say("Possibly: nothing shown is surely at least as good on both axes, by whole 95 % intervals."),
       ),
       make(
         "thead",
@@ -182,9 +192,9 @@
         make(
           "tr",
           {},
-          make("th", { scope: "col" }, "Method · variant"),
+          make("th", { scope: "col" }, say("Method · variant")),
           ...["x", "y"].map((axis) => make("th", { scope: "col", class: "number" }, METRICS[now[axis]].title)),
-          make("th", { scope: "col" }, "Frontier"),
+          make("th", { scope: "col" }, say("Frontier")),
         ),
       ),
       make(
@@ -216,7 +226,7 @@
         ),
       ),
     );
-    return [note || "", make("div", { class: "scroller", role: "region", tabindex: "0", "aria-label": "The chart as a table" }, table)];
+    return [note || "", make("div", { class: "scroller", role: "region", tabindex: "0", "aria-label": say("The chart as a table") }, table)];
   }
 
   function written(row, key) {
@@ -238,7 +248,7 @@
     return {
       type: "scatter",
       mode: "lines",
-      name: "frontier",
+      name: say("frontier"),
       x: on.map((point) => METRICS[store.now.x].of(point.row)),
       y: on.map((point) => METRICS[store.now.y].of(point.row)),
       line: { color: style("--accent"), width: 1.6 },
@@ -254,7 +264,7 @@
     return {
       type: "scatter",
       mode: "markers",
-      name: family,
+      name: say(family),
       x: points.map((point) => METRICS[now.x].of(point.row)),
       y: points.map((point) => METRICS[now.y].of(point.row)),
       error_x: whiskers(points, now.x, colour),
@@ -296,7 +306,7 @@
       .filter((key) => METRICS[key].of(row) !== null)
       .map((key) => {
         const [low, high] = [row[`${key}Low`], row[`${key}High`]];
-        return `${METRICS[key].title}: ${METRICS[key].show(METRICS[key].of(row))}${low === undefined || low === null ? "" : ` (${METRICS[key].show(low)} to ${METRICS[key].show(high)})`}`;
+        return `${METRICS[key].title}: ${METRICS[key].show(METRICS[key].of(row))}${low === undefined || low === null ? "" : ` (${say("{low} to {high}", { low: METRICS[key].show(low), high: METRICS[key].show(high) })})`}`;
       });
     return [inert(row.name), ...told, WORDS[state]].filter(Boolean).join("<br>");
   }

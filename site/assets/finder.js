@@ -59,17 +59,20 @@
     const timed = data.targets[now.target]?.ranked !== false;
     const mute = !timed && (wish.latency !== null || wish.prefer === "faster");
     form.querySelector(".finder-note").textContent = wish.badSize
-      ? "Write a size like 5MB, 800kB or 1.5GiB."
+      ? say("Write a size like 5MB, 800kB or 1.5GiB.")
       : mute
-        ? `${Squeezemark.targetTitle(now.target)} is emulated: its times mean nothing, so that neither a latency nor speed can be asked for there.`
+        ? say("{target} is emulated: its times mean nothing, so that neither a latency nor speed can be asked for there.", {
+            target: Squeezemark.targetTitle(now.target),
+          })
         : "";
     const found = mute || wish.badSize ? [] : here.filter((board) => board.tier === tier).map((board) => Advice.recommend(board, wish));
     place.replaceChildren(...found.map((advice) => card(advice, wish)));
-    if (!found.length && !mute && !wish.badSize) place.append(make("p", { class: "note" }, "Nothing has been measured there yet."));
+    if (!found.length && !mute && !wish.badSize) place.append(make("p", { class: "note" }, say("Nothing has been measured there yet.")));
     place.dataset.ready = "";
-    const several = found.length > 1 ? "s" : "";
     form.querySelector(".count").value = found.length
-      ? `${found.reduce((sum, advice) => sum + advice.picks.length, 0)} variants fit, on ${found.length} model${several}`
+      ? sayCount(found.length, "{fit} variants fit, on {n} model", "{fit} variants fit, on {n} models", {
+          fit: found.reduce((sum, advice) => sum + advice.picks.length, 0),
+        })
       : "";
   }
 
@@ -82,12 +85,16 @@
       make(
         "span",
         { class: "under" },
-        `uncompressed: ${board.metric} ${METRICS.accuracy.show(board.baseline.accuracy)}, ${METRICS.size.show(board.baseline.bytes / 1e6)} MB` +
-          (board.baseline.latency ? `, ${Squeezemark.compact(board.baseline.latency)} ms` : ""),
+        say("uncompressed: {metric} {accuracy}, {size} MB", {
+          metric: say(board.metric),
+          accuracy: METRICS.accuracy.show(board.baseline.accuracy),
+          size: METRICS.size.show(board.baseline.bytes / 1e6),
+        }) +
+          (board.baseline.latency ? `${say(", ")}${Squeezemark.compact(board.baseline.latency)} ms` : ""),
       ),
     );
     const made = make("article", { class: "advice", "data-board": board.anchor }, title);
-    if (!picks.length) made.append(make("p", { class: "headline" }, make("span", { class: "quiet" }, "Nothing fits.")));
+    if (!picks.length) made.append(make("p", { class: "headline" }, make("span", { class: "quiet" }, say("Nothing fits."))));
     else made.append(...told(advice, wish));
     made.append(fallenWords(advice));
     const chart = picture(advice, wish);
@@ -99,9 +106,16 @@
   function told({ picks }, wish) {
     const tied = picks.filter((pick) => pick.rank === 1);
     const first = tied[0].row;
+    const counts = { n: picks.length, tied: tied.length };
+    const fast = wish.prefer === "faster";
     const reason =
-      `${wish.prefer === "faster" ? "The fastest" : "The smallest"} of ${picks.length} that fit` +
-      (tied.length > 1 ? `: ${tied.length} cannot be told apart, the most accurate of them is shown first.` : ".");
+      tied.length === 1
+        ? fast
+          ? say("The fastest of {n} that fit.", counts)
+          : say("The smallest of {n} that fit.", counts)
+        : fast
+          ? say("The fastest of {n} that fit: {tied} cannot be told apart, the most accurate of them is shown first.", counts)
+          : say("The smallest of {n} that fit: {tied} cannot be told apart, the most accurate of them is shown first.", counts);
     const list = make(
       "ol",
       { class: "picks" },
@@ -125,30 +139,36 @@
 
   function headline(row, wish) {
     return wish.prefer === "faster" && row.speed !== null
-      ? `${row.speed.toFixed(2)}× as fast`
+      ? say("{times} as fast", { times: METRICS.speed.show(row.speed) })
       : row.ratio >= 1.02
-        ? `${row.ratio.toFixed(1)}× smaller`
-        : "no smaller";
+        ? say("{times} smaller", { times: METRICS.ratio.show(row.ratio) })
+        : say("no smaller");
   }
 
   function figures(row) {
     return [
       `${METRICS.size.show(row.bytes / 1e6)} MB`,
-      row.speed === null ? null : [`, ${row.speed.toFixed(2)}× as fast`, row.unranked ? " (not ranked)" : ""],
-      `, accuracy ${Squeezemark.signed(row.difference)} (${Squeezemark.signed(row.differenceLow)} to ${Squeezemark.signed(row.differenceHigh)}) `,
-      mark(row.verdict, "loss", "gain"),
+      row.speed === null ? null : [say(", "), say("{times} as fast", { times: METRICS.speed.show(row.speed) }), row.unranked ? ` (${say("not ranked")})` : ""],
+      say(", "),
+      say("accuracy {value} ({low} to {high})", {
+        value: Squeezemark.signed(row.difference),
+        low: Squeezemark.signed(row.differenceLow),
+        high: Squeezemark.signed(row.differenceHigh),
+      }),
+      " ",
+      mark(row.verdict, say("loss"), say("gain")),
     ];
   }
 
   function fallenWords({ picks, fallen }) {
     const all = picks.length + fallen.reduce((sum, [, count]) => sum + count, 0);
-    const words = fallen.map(([reason, count]) => `${count} ${reason}`).join(", ");
-    return make("p", { class: "under" }, `${picks.length} of ${all} variants fit${words ? `: ${words}` : ""}.`);
+    const words = fallen.map(([reason, count]) => `${count} ${say(reason)}`).join(say(", "));
+    return make("p", { class: "under" }, words ? say("{n} of {all} variants fit: {words}.", { n: picks.length, all, words }) : say("{n} of {all} variants fit.", { n: picks.length, all }));
   }
 
   function command(row) {
     const text = `squeezemark compress --model ${row.board.model} --recipe ${row.method.name}/${row.variant} --out deployed`;
-    return make("pre", { class: "command", tabindex: "0", "aria-label": "Command to reproduce the first" }, make("code", {}, text));
+    return make("pre", { class: "command", tabindex: "0", "aria-label": say("Command to reproduce the first") }, make("code", {}, text));
   }
 
   function links({ board, picks }) {
@@ -157,11 +177,11 @@
     return make(
       "p",
       { class: "onward" },
-      make("a", { href: `compare.html#?of=${keys}` }, "Compare these"),
+      make("a", { href: `compare.html#?of=${keys}` }, say("Compare these")),
       " ",
-      make("a", { href: `table.html#?${where}` }, "All in the table"),
+      make("a", { href: `table.html#?${where}` }, say("All in the table")),
       " ",
-      make("a", { href: `explore.html#?${where}` }, "Explore"),
+      make("a", { href: `explore.html#?${where}` }, say("Explore")),
     );
   }
 
@@ -182,7 +202,9 @@
       class: "plot finder-plot",
       viewBox: `0 0 ${frame.width} ${frame.height}`,
       role: "group",
-      "aria-label": `Accuracy against ${fast ? "speed-up" : "size"} of ${Squeezemark.modelTitle(board.model)}; the same results are in the table`,
+      "aria-label": fast
+        ? say("Accuracy against speed-up of {model}; the same results are in the table", { model: Squeezemark.modelTitle(board.model) })
+        : say("Accuracy against size of {model}; the same results are in the table", { model: Squeezemark.modelTitle(board.model) }),
     });
     const grid = make(
       "g",
@@ -203,9 +225,9 @@
       make(
         "text",
         { class: "axis-title", x: frame.width - frame.right, y: frame.height - 4, "text-anchor": "end" },
-        fast ? "speed-up →" : "MB, smaller →",
+        fast ? say("speed-up →") : say("MB, smaller →"),
       ),
-      make("text", { class: "axis-title", x: frame.left, y: 11 }, `↑ ${board.metric}`),
+      make("text", { class: "axis-title", x: frame.left, y: 11 }, `↑ ${say(board.metric)}`),
     );
     svg.append(grid, ...limits(board, wish, fast, x, y, frame));
     for (const row of [...above].sort((one, other) => rank.has(one) - rank.has(other) || (rank.get(other) ?? 9) - (rank.get(one) ?? 9)))
@@ -215,7 +237,7 @@
       "figure",
       { class: "finder-chart" },
       svg,
-      hidden ? make("figcaption", { class: "under" }, `${hidden} far below are in the table only.`) : null,
+      hidden ? make("figcaption", { class: "under" }, say("{n} far below are in the table only.", { n: hidden })) : null,
     );
   }
 
@@ -239,7 +261,16 @@
       make(
         "title",
         {},
-        `${row.name}: accuracy ${METRICS.accuracy.show(row.accuracy)}, ${METRICS.size.show(row.bytes / 1e6)} MB${row.speed === null ? "" : `, ${row.speed.toFixed(2)}× as fast`}`,
+        [
+          say("{name}: accuracy {accuracy}, {size} MB", {
+            name: row.name,
+            accuracy: METRICS.accuracy.show(row.accuracy),
+            size: METRICS.size.show(row.bytes / 1e6),
+          }),
+          row.speed === null ? "" : say("{times} as fast", { times: METRICS.speed.show(row.speed) }),
+        ]
+          .filter(Boolean)
+          .join(say(", ")),
       ),
     );
     if (rank === 1)

@@ -15,73 +15,73 @@
   // key -> title, what stands under it, hint, cell, what is sorted by, and whether the first click sorts upwards.
   const COLUMNS = {
     rank: {
-      title: "Rank",
-      hint: "1 + the rows of its board that are surely more accurate. = marks a tie, † what may be the best.",
+      title: say("Rank"),
+      hint: say("1 + the rows of its board that are surely more accurate. = marks a tie, † what may be the best."),
       cell: rankCell,
       of: (row) => row.rank,
       up: true,
       number: true,
     },
-    name: { title: "Method · variant", under: "family, division", cell: nameCell, of: (row) => row.name, up: true, fixed: true },
+    name: { title: say("Method · variant"), under: say("family, division"), cell: nameCell, of: (row) => row.name, up: true, fixed: true },
     model: {
-      title: "Model",
+      title: say("Model"),
       cell: (row) => make("a", { href: Squeezemark.boardPage(row.board) }, Squeezemark.modelTitle(row.board.model)),
       of: (row) => row.board.model,
       up: true,
     },
     target: {
-      title: "Target",
+      title: say("Target"),
       cell: (row) => [
         make("span", { title: row.board.host }, Squeezemark.targetTitle(row.board.target)),
-        row.board.tier === "full" ? null : make("span", { class: "under" }, `${row.board.tier} tier`),
+        row.board.tier === "full" ? null : make("span", { class: "under" }, say("{tier} tier", { tier: say(row.board.tier) })),
       ],
       of: (row) => row.board.target,
       up: true,
     },
-    accuracy: metric("accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show), "95 % interval"),
+    accuracy: metric("accuracy", (row) => range(row.accuracyLow, row.accuracyHigh, METRICS.accuracy.show), say("95 % interval")),
     ties: {
-      title: "Ties",
-      under: "letters",
-      hint: "Two rows of a board share a letter exactly if their answers cannot be told apart",
+      title: say("Ties"),
+      under: say("letters"),
+      hint: say("Two rows of a board share a letter exactly if their answers cannot be told apart"),
       cell: (row) => row.ties ?? "–",
       of: (row) => row.ties,
       up: true,
     },
     difference: metric(
       "difference",
-      (row) => [" ", mark(row.verdict, "loss", "gain"), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)],
-      "95 % interval",
+      (row) => [" ", mark(row.verdict, say("loss"), say("gain")), range(row.differenceLow, row.differenceHigh, Squeezemark.signed)],
+      say("95 % interval"),
     ),
     size: metric(
       "size",
       (row) => (row.ratio && !row.baseline ? make("span", { class: "under" }, METRICS.ratio.show(row.ratio)) : null),
-      "× smaller",
+      say("× smaller"),
     ),
-    speed: metric("speed", speedMore, "95 % interval"),
-    latency: metric("latency", () => null, "median"),
+    speed: metric("speed", speedMore, say("95 % interval")),
+    latency: metric("latency", () => null, say("median")),
     [TRUST]: {
-      title: "Trust",
-      under: "host, provenance",
-      hint: "How well the host could be measured on, A to F, and who vouches for the row. Below C a latency is not ranked.",
+      title: say("Trust"),
+      under: say("host, provenance"),
+      hint: say("How well the host could be measured on, A to F, and who vouches for the row. Below C a latency is not ranked."),
       cell: trustCell,
       of: (row) => (row.grade ? GRADES.indexOf(row.grade) : null),
       up: true,
     },
-    ratio: metric("ratio", () => null, "than the baseline"),
-    download: metric("download", () => null, "zstd"),
+    ratio: metric("ratio", () => null, say("than the baseline")),
+    download: metric("download", () => null, say("zstd")),
     bits: metric("bits", () => null, ""),
-    flips: metric("flips", () => null, "lost, gained"),
+    flips: metric("flips", () => null, say("lost, gained")),
     macs: metric("macs", () => null, ""),
-    bitRatio: metric("bitRatio", () => null, "fewer"),
-    cost: metric("cost", () => null, "compressing"),
+    bitRatio: metric("bitRatio", () => null, say("fewer")),
+    cost: metric("cost", () => null, say("compressing")),
   };
   COLUMNS.flips.cell = (row) =>
     row.lost === null
       ? "–"
       : [
-          make("span", { title: "lost: right before, wrong now" }, `−${row.lost}`),
+          make("span", { title: say("lost: right before, wrong now") }, `−${row.lost}`),
           " ",
-          make("span", { title: "gained: wrong before, right now" }, `+${row.gained}`),
+          make("span", { title: say("gained: wrong before, right now") }, `+${row.gained}`),
         ];
   const USUAL = "rank,accuracy,difference,size,speed,grade";
 
@@ -103,7 +103,8 @@
   };
   const keys = new Map();
   let fits = false;
-  const texts = rows.map((row) => `${row.name} ${row.method.family} ${row.method.division ?? ""} ${row.status ?? ""}`.toLowerCase());
+  const kinds = (row) => [row.method.family, row.method.division, row.status].filter(Boolean);
+  const texts = rows.map((row) => [row.name, ...kinds(row), ...kinds(row).map((kind) => say(kind))].join(" ").toLowerCase());
 
   Squeezemark.options(
     fields.model,
@@ -123,7 +124,7 @@
     const found = Squeezemark.each(of);
     Squeezemark.options(
       fields[name],
-      found.map((value) => [value, value]),
+      found.map((value) => [value, say(value)]),
     );
     fields[name].parentElement.hidden = found.length < 2 && name !== "family";
   }
@@ -157,7 +158,7 @@
     if (!row.rank) return "–";
     return [
       `${shared(row) ? "=" : ""}${row.rank}`,
-      row.rank === 1 ? make("span", { class: "first", title: "best, or tied with the best" }, "†") : null,
+      row.rank === 1 ? make("span", { class: "first", title: say("best, or tied with the best") }, "†") : null,
     ];
   }
 
@@ -167,28 +168,28 @@
   }
 
   function nameCell(row) {
-    const kind = [row.method.family, row.baseline ? null : row.method.division].filter(Boolean).join(", ");
+    const kind = [row.method.family, row.baseline ? null : row.method.division].filter(Boolean);
     return [
       make("span", { class: "name" }, link(row)),
-      make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${kind}`),
+      make("span", { class: "under" }, shape(row.method.family, row.method.shape), ` ${kind.map((word) => say(word)).join(say(", "))}`),
     ];
   }
 
   function speedMore(row) {
-    const words = row.unranked ? make("span", { class: "noisy" }, "not ranked") : mark(row.speedVerdict, "slower", "faster");
+    const words = row.unranked ? make("span", { class: "noisy" }, say("not ranked")) : mark(row.speedVerdict, say("slower"), say("faster"));
     return [
       " ",
       words,
-      row.speedRank === 1 && !row.baseline ? make("span", { class: "first", title: "fastest, or tied with the fastest" }, "†") : null,
+      row.speedRank === 1 && !row.baseline ? make("span", { class: "first", title: say("fastest, or tied with the fastest") }, "†") : null,
       range(row.speedLow, row.speedHigh, (value) => value.toFixed(2)),
-      row.noisy ? make("span", { class: "noisy" }, "noisy") : null,
+      row.noisy ? make("span", { class: "noisy" }, say("noisy")) : null,
     ];
   }
 
   function trustCell(row) {
     return [
-      make("span", { class: "grade", title: row.grade ? `host grade ${row.grade}` : "not graded" }, row.grade ?? "–"),
-      row.provenance ? make("span", { class: `vouched vouched-${row.provenance.replaceAll(" ", "-")}` }, row.provenance) : null,
+      make("span", { class: "grade", title: row.grade ? say("host grade {grade}", row) : say("not graded") }, row.grade ?? "–"),
+      row.provenance ? make("span", { class: `vouched vouched-${row.provenance.replaceAll(" ", "-")}` }, say(row.provenance)) : null,
     ];
   }
 
@@ -294,18 +295,20 @@
         part.map((row, place) => line(row, columns, part[place - 1])),
         part.length
           ? null
-          : make("tr", {}, make("td", { class: "nothing", colspan: columns.length + 1 }, "Nothing matches. Clear a filter.")),
+          : make("tr", {}, make("td", { class: "nothing", colspan: columns.length + 1 }, say("Nothing matches. Clear a filter."))),
       ),
     );
     place.replaceChildren(
-      make("div", { class: fits ? "scroller fits" : "scroller", role: "region", tabindex: "0", "aria-label": "Results" }, table),
+      make("div", { class: fits ? "scroller fits" : "scroller", role: "region", tabindex: "0", "aria-label": say("Results") }, table),
       pager(page, pages, found.length),
       tray(),
     );
     if (focused) place.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
     fit();
     form.querySelector(".count").value =
-      found.length === rows.length ? `${rows.length} results` : `${found.length} of ${rows.length} results`;
+      found.length === rows.length
+        ? say("{n} results", { n: rows.length })
+        : say("{n} of {all} results", { n: found.length, all: rows.length });
   }
 
   // A table that fits needs no scroll container of its own, and its head can stick to the window.
@@ -317,11 +320,14 @@
   addEventListener("resize", fit);
 
   function caption(count) {
-    return `${count.toLocaleString("en")} results. Intervals are 95 %. A rank is within its board: one model on one target; = marks a tie, † what may be the best at 95 %.`;
+    return say(
+      "{n} results. Intervals are 95 %. A rank is within its board: one model on one target; = marks a tie, † what may be the best at 95 %.",
+      { n: count.toLocaleString("en") },
+    );
   }
 
   function pickHead() {
-    return make("th", { scope: "col", class: "pick" }, make("span", { class: "unseen" }, "Compare"));
+    return make("th", { scope: "col", class: "pick" }, make("span", { class: "unseen" }, say("Compare")));
   }
 
   function head(key) {
@@ -363,7 +369,7 @@
         make(
           "td",
           { class: "reason", colspan: rest },
-          make("span", { class: "status" }, row.status.replaceAll("_", " ")),
+          make("span", { class: "status" }, say(row.status.replaceAll("_", " "))),
           ` ${row.reason ?? ""}`,
         ),
         made.cells[after + 1] ?? null,
@@ -381,7 +387,7 @@
     const input = make("input", {
       type: "checkbox",
       "data-focus": `pick-${row.key}`,
-      "aria-label": `Compare ${row.name} on ${Squeezemark.modelTitle(row.board.model)}`,
+      "aria-label": say("Compare {name} on {model}", { name: row.name, model: Squeezemark.modelTitle(row.board.model) }),
     });
     input.checked = now.includes(row.key);
     input.disabled = Boolean(row.status) || (!input.checked && now.length >= MOST);
@@ -399,10 +405,10 @@
       "p",
       { class: "tray" },
       now.length < 2
-        ? `1 of ${MOST} chosen; one more to compare.`
-        : make("a", { href, class: "button" }, `Compare ${now.length} side by side`),
+        ? say("1 of {most} chosen; one more to compare.", { most: MOST })
+        : make("a", { href, class: "button" }, say("Compare {n} side by side", { n: now.length })),
       " ",
-      make("button", { type: "button", onclick: () => store.set({ of: "" }) }, "Clear choice"),
+      make("button", { type: "button", onclick: () => store.set({ of: "" }) }, say("Clear choice")),
     );
   }
 
@@ -425,10 +431,10 @@
     const from = (page - 1) * PAGE + 1;
     return make(
       "nav",
-      { class: "pager", "aria-label": "Pages of the table" },
-      go(page - 1, "← Previous", "previous"),
-      make("span", {}, `${from} to ${Math.min(count, page * PAGE)} of ${count.toLocaleString("en")}`),
-      go(page + 1, "Next →", "next"),
+      { class: "pager", "aria-label": say("Pages of the table") },
+      go(page - 1, say("← Previous"), "previous"),
+      make("span", {}, say("{from} to {to} of {all}", { from, to: Math.min(count, page * PAGE), all: count.toLocaleString("en") })),
+      go(page + 1, say("Next →"), "next"),
     );
   }
 })();

@@ -12,7 +12,7 @@ from suite.publishing.shelves import Outcome, Workbench
 from suite.publishing.survey import Survey
 from suite.website import Leaf, Site
 
-FOLDERS = ("record", "board", "data", "badge")
+FOLDERS = ("data", "badge")
 
 _begun: tuple[Workbench, Chronicle] | None = None
 """What the processes of a crew find when they begin."""
@@ -34,7 +34,8 @@ def build(bench: Workbench, chronicle: Chronicle, processes: int, progress: Call
     _begun = bench, chronicle
     bench.press.prepare()
     tasks = chronicle.tasks(bench)
-    for folder in (*FOLDERS, *(f"r/{release.name}" for release in chronicle.releases)):
+    paged = ("record", "board", *(f"r/{release.name}" for release in chronicle.releases))
+    for folder in (*FOLDERS, *(language.folder + place for language in bench.press.languages for place in paged)):
         (bench.out / folder).mkdir(parents=True)
     try:
         with crew(processes) as mapped:

@@ -86,8 +86,9 @@ class Chronicle:
             return Built([], [], 0, [])
         view = site.views[0]
         path = f"r/{release.name}/{view.anchor}.html"
-        text = bench.press.text(path, "one_board.html", {"view": view, "release": release.name})
-        return Built([], [bench.text(path, text)], 1, [], site.listing(view))
+        pages = bench.press.pages(path, "one_board.html", {"view": view, "release": release.name})
+        files = [bench.text(*page) for page in pages]
+        return Built([], files, len(files), [], site.listing(view))
 
     def chapters(self, bench: Workbench, built: Iterable[tuple[int, Listing]]) -> tuple[Chapter, ...]:
         """All releases with what they did, newest first. `built`: their boards, by the number of the release."""

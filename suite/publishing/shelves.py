@@ -20,11 +20,12 @@ from suite.filters import EXAMPLES
 from suite.hashing import hash_json
 from suite.leaves import Leaves
 from suite.pages import slug
+from suite.publishing.press import Press
 from suite.publishing.survey import Group, Survey
 from suite.record import Record
 from suite.store import COLUMNS
 from suite.summarize import summarize
-from suite.website import Listing, Press, Site
+from suite.website import Listing, Site
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
@@ -129,15 +130,17 @@ class Workbench:
         leaves = Leaves(site, self.gallery)
         files, rows, pages = [], [], 0
         for record in evidence.records:
-            files += [self.text(*leaves.page(record)), *self._data(evidence, record)]
+            made = [self.text(*page) for page in leaves.pages(record)]
+            files += [*made, *self._data(evidence, record)]
             rows.append(flat(*leaves.flat(record)))
-            pages += 1
+            pages += len(made)
         files += [self._picture(file) for file in sorted(leaves.shown)]
         listing = None
         if number not in self.front and site.views:
             listing = site.listing(site.views[0])
-            files.append(self.text(*site.board_page(site.views[0])))
-            pages += 1
+            made = [self.text(*page) for page in site.board_page(site.views[0])]
+            files += made
+            pages += len(made)
         return Built(rows, files, pages, [(str(error.path), error.reason) for error in evidence.broken], listing)
 
     def text(self, path: str, text: str) -> File:
