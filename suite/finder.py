@@ -36,11 +36,12 @@ class Answer:
 
 
 def prebuilt(views: Sequence[BoardView], cards: Cards) -> tuple[Answer, ...]:
-    """An answer for each model of the usual target; none if there are no boards."""
+    """An answer for each model of the usual target, on the machine where most was measured first; none if there are no boards."""
     if not views:
         return ()
     target, tier = usual(view.board for view in views)
     here = [view for view in views if (view.board.target, view.board.tier) == (target, tier) and view.board.baseline is not None]
+    here.sort(key=lambda view: (view.board.model, -len(view.board.rows)))
     found = recommend([view.board for view in here], WISH, cards.methods, cards.targets)
     return tuple(Answer(view, advice) for view, advice in zip(here, found, strict=True))
 

@@ -65,18 +65,20 @@
             target: Squeezemark.targetTitle(now.target),
           })
         : "";
-    const found = mute || wish.badSize ? [] : here.filter((board) => board.tier === tier).map((board) => Advice.recommend(board, wish));
-    place.replaceChildren(...found.map((advice) => card(advice, wish)));
+    const boards = here.filter((board) => board.tier === tier).sort((a, b) => (a.model === b.model ? b.rows.length - a.rows.length : a.model < b.model ? -1 : 1));
+    const found = mute || wish.badSize ? [] : boards.map((board) => Advice.recommend(board, wish));
+    const several = new Set(boards.map((board) => board.host)).size > 1;
+    place.replaceChildren(...found.map((advice) => card(advice, wish, several)));
     if (!found.length && !mute && !wish.badSize) place.append(make("p", { class: "note" }, say("Nothing has been measured there yet.")));
     place.dataset.ready = "";
     form.querySelector(".count").value = found.length
-      ? sayCount(found.length, "{fit} variants fit, on {n} model", "{fit} variants fit, on {n} models", {
+      ? sayCount(new Set(boards.map((board) => board.model)).size, "{fit} variants fit, on {n} model", "{fit} variants fit, on {n} models", {
           fit: found.reduce((sum, advice) => sum + advice.picks.length, 0),
         })
       : "";
   }
 
-  function card(advice, wish) {
+  function card(advice, wish, several) {
     const { board, picks } = advice;
     const title = make(
       "h3",
@@ -92,6 +94,7 @@
         }) +
           (board.baseline.latency ? `${say(", ")}${Squeezemark.compact(board.baseline.latency)} ms` : ""),
       ),
+      several ? make("span", { class: "under" }, board.host) : "",
     );
     const made = make("article", { class: "advice", "data-board": board.anchor }, title);
     if (!picks.length) made.append(make("p", { class: "headline" }, make("span", { class: "quiet" }, say("Nothing fits."))));
