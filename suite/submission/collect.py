@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.comparable import difference_in_keys
+from suite.comparable import difference_in_keys, identity
 from suite.contracts import BASELINE, MethodCard
 from suite.errors import BrokenRecord, PlugInError, UsageError
 from suite.plugins import PACKAGES
@@ -52,12 +52,11 @@ def collect(name: str, store: Store, registry: Registry, recipe_files: Iterable[
 
 
 def _records(card: MethodCard, store: Store) -> tuple[Record, ...]:
-    """The newest of each cell of the card's variants, and the baselines that they are held against."""
+    """The newest of each cell of the card's variants on each machine, and the baselines that they are held against."""
     variants = {variant.name for variant in card.variants}
     newest: dict[tuple[object, ...], Record] = {}
     for record in sorted(store.records(), key=lambda record: record.created):
-        cell = record.cell
-        newest[cell.model, cell.method, cell.variant, cell.component, cell.target, cell.tier, cell.test_seed] = record
+        newest[identity(record)] = record
     mine = [record for record in newest.values() if record.cell.method == card.name and record.cell.variant in variants]
     if not any(record.status == "ok" for record in mine):
         what = "none of its records is a result" if mine else "there is no record of it"
