@@ -73,20 +73,7 @@ class Sandbox:
         for place in written:
             place.mkdir(parents=True, exist_ok=True)
         command = ["bwrap", *ISOLATED, "--proc", "/proc", "--dev", "/dev"]
-        command += [
-            "--size",
-            str(SPACE),
-            "--tmpfs",
-            "/dev/shm",
-            "--size",
-            str(SPACE),
-            "--tmpfs",
-            "/tmp",
-            "--dir",
-            "/tmp/home",
-            "--dir",
-            "/etc",
-        ]
+        command += [*_empty("/dev/shm"), *_empty("/tmp"), "--dir", HOME, "--dir", "/etc"]
         command += [*_system(), *_bound("--ro-bind", _python()), *_bound("--bind", written), *_bound("--ro-bind", read)]
         command += ["--chdir", HOME, "--clearenv", *_environment(interpreter.environ), "--", *interpreter.command]
         watch = job["do"] == "compress" and self.memory_bytes
@@ -105,6 +92,7 @@ def _environment(own: Mapping[str, str]) -> Iterator[str]:
 
 
 def _empty(folder: str) -> tuple[str, ...]:
+    """A folder in memory, of SPACE bytes at most."""
     return "--size", str(SPACE), "--tmpfs", folder
 
 
