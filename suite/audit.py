@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import zstandard
+from msgspec import structs
 from onnx import external_data_helper
 
 from suite import caches, stored
@@ -18,6 +19,7 @@ from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
 from suite.graph import Array, initializers, nodes
 from suite.record import Part
+from suite.stored import Constant
 
 ZSTD_LEVEL = 10
 
@@ -39,11 +41,19 @@ def inspect(path: Path, component: Component | None = None, call: Mapping[str, A
 
     component: of a file without one, nothing is said about caches. call: what it is fed first; without one, operations are not counted.
     """
-    data, model = path.read_bytes(), read(path)
+    model = read(path)
     kept = caches.types(model, component) if component else {}
-    constants = stored.constants(model).values()
-    types: Counter[str] = Counter()
-    for constant in constants:
+    found = part(path, stored.constants(model).values(), (node.op_type for node in nodes(model)), component, kept)
+    return structs.replace(found, cache=kept, **(_operations(model, caches.entered(call, kept)) if call else {}))
+
+
+def part(
+    path: Path, constants: Iterable[Constant], operators: Iterable[str], component: Component | None, kept: Mapping[str, str] | None = None
+) -> Part:
+    """What a file holds of a format in which every constant is a parameter. operators: by name, each as often as it occurs. kept: dtype of
+    each cache input that is kept in another than the card's."""
+    data, held, types = path.read_bytes(), list(constants), Counter[str]()
+    for constant in held:
         types[constant.type] += constant.elements
     return Part(
         file=path.name,
@@ -51,12 +61,10 @@ def inspect(path: Path, component: Component | None = None, call: Mapping[str, A
         bytes=len(data),
         zstd_bytes=len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)),
         parameters=types.total(),
-        nonzero_parameters=types.total() - sum(constant.zeros for constant in constants),
-        operators=dict(sorted(Counter(node.op_type for node in nodes(model)).items())),
+        nonzero_parameters=types.total() - sum(constant.zeros for constant in held),
+        operators=dict(sorted(Counter(operators).items())),
         parameters_by_type=dict(sorted(types.items())),
-        cache=kept,
-        cache_bytes_per_token=caches.bytes_per_token(component, kept) if component else 0,
-        **(_operations(model, caches.entered(call, kept)) if call else {}),
+        cache_bytes_per_token=caches.bytes_per_token(component, kept or {}) if component else 0,
     )
 
 

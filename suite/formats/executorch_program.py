@@ -5,7 +5,6 @@ the schemas that ExecuTorch brings; nothing in a file is code of Python. A const
 which a program itself only counts.
 """
 
-import hashlib
 import json
 import re
 import tempfile
@@ -19,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import zstandard
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader, _get_schema_bytes
 from executorch.exir import to_edge_transform_and_lower
@@ -27,8 +25,7 @@ from executorch.exir._serialize._flatbuffer import _flatc_decompile
 from executorch.exir._serialize._program import deserialize_pte_binary
 from executorch.runtime import Runtime
 
-from suite import caches
-from suite.audit import FEEDS, ZSTD_LEVEL, check_answers
+from suite.audit import FEEDS, check_answers, part
 from suite.contracts import Component
 from suite.errors import CellFailed
 from suite.export import TOLERANCE, Arrays, arguments, check_alike, root_cause
@@ -153,7 +150,7 @@ class Program:
         return found
 
     @cached_property
-    def calls(self) -> Mapping[str, int]:
+    def calls(self) -> Counter[str]:
         """How often each operator occurs: XNNPACK's by its own name, ExecuTorch's as `aten.embedding`."""
         own = [
             self.plan.operators[step.instr_args.op_index].name for chain in self.plan.chains for step in chain.instructions if _calls(step)
@@ -223,21 +220,8 @@ def held(path: Path) -> Program:
 def inspect(path: Path, component: Component | None = None, call: Arrays | None = None) -> Part:
     """What a component's program holds: every constant is a parameter; scales lie in the description of a delegate's tensor and are not
     counted, and neither are operations. Raises CellFailed."""
-    data, program = path.read_bytes(), held(path)
-    types: Counter[str] = Counter()
-    for constant in program.constants.values():
-        types[constant.type] += constant.elements
-    return Part(
-        file=path.name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        zstd_bytes=len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)),
-        parameters=types.total(),
-        nonzero_parameters=types.total() - sum(constant.zeros for constant in program.constants.values()),
-        operators=dict(sorted(program.calls.items())),
-        parameters_by_type=dict(sorted(types.items())),
-        cache_bytes_per_token=caches.bytes_per_token(component, {}) if component else 0,
-    )
+    program = held(path)
+    return part(path, program.constants.values(), program.calls.elements(), component)
 
 
 def check_loads(path: Path, component: Component, feeds: Iterable[Arrays]) -> None:

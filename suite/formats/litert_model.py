@@ -3,7 +3,6 @@
 What a file holds is read from its flatbuffer by the schema that LiteRT brings; nothing in it is code.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import zstandard
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from suite import caches
-from suite.audit import FEEDS, ZSTD_LEVEL, check_answers
+from suite.audit import FEEDS, check_answers, part
 from suite.contracts import Component
 from suite.errors import CellFailed
 from suite.export import Array, Arrays, arguments, check_alike, root_cause
@@ -161,21 +158,8 @@ def held(path: Path) -> Model:
 def inspect(path: Path, component: Component | None = None, call: Arrays | None = None) -> Part:
     """What a component's model holds: every constant is a parameter; scales and zero points lie in the description of a tensor and are not
     counted, and neither are operations. Raises CellFailed."""
-    data, model = path.read_bytes(), held(path)
-    types: Counter[str] = Counter()
-    for constant in model.constants.values():
-        types[constant.type] += constant.elements
-    return Part(
-        file=path.name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        zstd_bytes=len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)),
-        parameters=types.total(),
-        nonzero_parameters=types.total() - sum(constant.zeros for constant in model.constants.values()),
-        operators=dict(sorted(Counter(name for name, _, _ in model.calls).items())),
-        parameters_by_type=dict(sorted(types.items())),
-        cache_bytes_per_token=caches.bytes_per_token(component, {}) if component else 0,
-    )
+    model = held(path)
+    return part(path, model.constants.values(), (name for name, _, _ in model.calls), component)
 
 
 def check_loads(path: Path, component: Component, feeds: Iterable[Arrays]) -> None:

@@ -4,7 +4,6 @@ A file of ours holds tensors as raw bytes, a graph as JSON and the names of what
 unpickles whatever a file has besides, weights and example inputs with all the code that these name, so a file with any is refused unread.
 """
 
-import hashlib
 import importlib
 import json
 import zipfile
@@ -17,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import zstandard
 
-from suite import caches
-from suite.audit import FEEDS, ZSTD_LEVEL, check_answers
+from suite.audit import FEEDS, check_answers, part
 from suite.contracts import Component
 from suite.errors import CellFailed
 from suite.export import Arrays, answer, arguments, check_alike, dimensions, example, root_cause
@@ -165,21 +162,8 @@ def held(path: Path) -> Program:
 def inspect(path: Path, component: Component | None = None, call: Arrays | None = None) -> Part:
     """What a component's program holds: every tensor that is stored is a parameter, scales and zero points too. A quantized one is zero
     where its integer is. Its operations are not counted. Raises CellFailed."""
-    data, program = path.read_bytes(), held(path)
-    types: Counter[str] = Counter()
-    for constant in program.constants.values():
-        types[constant.type] += constant.elements
-    return Part(
-        file=path.name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        zstd_bytes=len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)),
-        parameters=types.total(),
-        nonzero_parameters=types.total() - sum(constant.zeros for constant in program.constants.values()),
-        operators=dict(sorted(Counter(name for name, _ in program.nodes).items())),
-        parameters_by_type=dict(sorted(types.items())),
-        cache_bytes_per_token=caches.bytes_per_token(component, {}) if component else 0,
-    )
+    program = held(path)
+    return part(path, program.constants.values(), (name for name, _ in program.nodes), component)
 
 
 def check_loads(path: Path, component: Component, feeds: Iterable[Arrays]) -> None:
