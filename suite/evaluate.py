@@ -46,7 +46,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Accuracy, its raw columns, and the file with the outputs that the timed run has to repeat."""
+    """Accuracy, its raw columns, and the file with the outputs that the timed run has to repeat, if there is to be one."""
 
     accuracy: Accuracy
     columns: dict[str, Array]
@@ -69,6 +69,7 @@ def evaluate(
     job = workspace.job(
         "evaluate", model=cell.model, target=target.runs_with, settings=cell.settings,
         compressed=bundle.files(), inputs=str(test.inputs), items=items, out=str(out), caches=bundle.caches(),
+        timed=target.ranks_latency and cell.component is None,
     )  # fmt: skip
     result = workspace.work(target, job, workspace.config.limits.evaluate_s, progress)
     predictions = {name.removeprefix("prediction:"): array for name, array in arrays.load(out).items() if name.startswith("prediction:")}
