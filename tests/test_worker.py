@@ -26,7 +26,8 @@ def test_answers_are_kept_of_requests_from_all_over_the_test(monkeypatch, tmp_pa
     monkeypatch.setattr(worker.loading, "run", lambda job, side: None)
     monkeypatch.setattr(worker.loading, "model_part", lambda model, part: task)
     arrays.save(tmp_path / "inputs.npz", {"x": np.arange(1000.0)})
-    worker.evaluate({"model": "any", "inputs": tmp_path / "inputs.npz", "items": 640, "out": tmp_path / "out.npz", "timed": timed}, lambda *_: None)
+    job = {"model": "any", "inputs": tmp_path / "inputs.npz", "items": 640, "out": tmp_path / "out.npz", "timed": timed}
+    worker.evaluate(job, lambda *_: None)
     found = arrays.load(tmp_path / "out.npz")
     kept = {int(name.split(":")[1]): array for name, array in found.items() if name.startswith("request:")}
     assert sorted(kept) == (list(range(0, 640, 10)) if timed else [])
