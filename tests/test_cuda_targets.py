@@ -10,10 +10,13 @@ from suite import registry
 from suite.contracts import Component, NotApplicable, Tensor
 from suite.formats import torch_program
 from targets.cuda_ort.runner import Runner as OrtRunner
+from targets.cuda_torch.runner import Replayed
 from targets.cuda_torch.runner import Runner as TorchRunner
 
 REGISTRY = registry.discover()
-HERE = [name for name in ("cuda_torch", "cuda_ort", "cuda_tensorrt") if REGISTRY.probes[name]() is None]
+CUDA = ("cuda_torch", "cuda_graphs", "cuda_inductor", "cuda_ort", "cuda_tensorrt")
+HERE = [name for name in CUDA if REGISTRY.probes[name]() is None]
+EAGER = REGISTRY.targets["cuda_torch"].settings
 COMPONENT = Component("only", "vision", (Tensor("x", "float32", ("batch", 4)),), (Tensor("y", "float32", ("batch", 3)),))
 
 
@@ -36,13 +39,41 @@ def program(tmp_path_factory):
     return layer, path
 
 
-def test_a_program_answers_as_its_module_does_wherever_it_is_moved_to(program):
+@pytest.mark.parametrize("mode", ["eager", "compile"])
+def test_a_program_answers_as_its_module_does(program, mode):
     layer, path = program
-    runner = TorchRunner({"only": path}, {"threads": 1, "device": 0, "tf32": False}, device="cpu")
+    runner = TorchRunner({"only": path}, EAGER | {"mode": mode}, device="cpu")
     x = np.random.default_rng(0).normal(size=(1, 4)).astype(np.float32)
     assert np.allclose(runner.run("only", {"x": x})["y"], layer(torch.from_numpy(x)).detach(), atol=1e-6)
-    moved = TorchRunner({"only": path}, {"threads": 1, "device": 0, "tf32": False}, device="meta")
+
+
+def test_a_program_goes_to_the_device_with_all_that_it_holds(program):
+    moved = TorchRunner({"only": program[1]}, EAGER, device="meta")
     assert {tensor.device.type for tensor in (*moved.programs["only"].parameters(), *moved.programs["only"].buffers())} == {"meta"}
+
+
+def test_a_graph_is_captured_once_for_each_set_of_lengths_and_no_more_than_so_many(monkeypatch):
+    """Capturing itself needs a GPU; this is what surrounds it."""
+    captured = []
+
+    class Graph:
+        def __init__(self, places, outputs):
+            self.places, self.outputs = places, outputs
+
+        def replay(self):
+            self.outputs.copy_(self.places[0] * 2)
+
+    def capture(replayed, given):
+        captured.append(tuple(given[0].shape))
+        places, outputs = tuple(tensor.clone() for tensor in given), torch.empty_like(given[0])
+        return Graph(places, outputs), places, outputs
+
+    monkeypatch.setattr(Replayed, "_captured", capture)
+    monkeypatch.setattr("targets.cuda_torch.runner.SHAPES", 2)
+    replayed = Replayed(lambda x: x * 3)
+    found = [replayed(torch.full((length,), float(value))).tolist() for length, value in ((1, 1), (2, 1), (1, 5), (3, 1))]
+    assert captured == [(1,), (2,)]
+    assert found == [[2.0], [2.0, 2.0], [10.0], [3.0, 3.0, 3.0]], "new inputs are copied in; what is not captured runs as it is"
 
 
 @pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "TensorrtExecutionProvider"])
@@ -90,7 +121,7 @@ def test_a_graph_that_does_not_run_whole_on_the_provider_is_refused(tmp_path, mo
         OrtRunner(_doubled(tmp_path), {"threads": 1, "provider": "CUDAExecutionProvider", "device": 0, "tf32": False})
 
 
-@pytest.mark.parametrize("name", ["cuda_torch", "cuda_ort", "cuda_tensorrt"])
+@pytest.mark.parametrize("name", CUDA)
 def test_each_says_what_is_missing(name):
     skip = REGISTRY.probes[name]()
     assert skip is None or "NVIDIA GPU" in skip.reason or "pip install" in skip.reason
@@ -101,9 +132,10 @@ def test_each_says_what_is_missing(name):
 def test_a_gpu_answers_as_the_processor_does(program, tmp_path):
     layer, path = program
     x = np.random.default_rng(0).normal(size=(1, 4)).astype(np.float32)
-    if "cuda_torch" in HERE:
-        found = TorchRunner({"only": path}, REGISTRY.targets["cuda_torch"].settings).run("only", {"x": x})["y"]
-        assert np.allclose(found, layer(torch.from_numpy(x)).detach(), atol=1e-4)
+    for name in {"cuda_torch", "cuda_graphs", "cuda_inductor"} & {*HERE}:
+        runner = TorchRunner({"only": path}, REGISTRY.targets[name].settings)
+        for feed in (x, x + 1):
+            assert np.allclose(runner.run("only", {"x": feed})["y"], layer(torch.from_numpy(feed)).detach(), atol=1e-4)
     if "cuda_ort" in HERE:
         assert np.allclose(
             OrtRunner(_doubled(tmp_path), REGISTRY.targets["cuda_ort"].settings).run("only", {"x": x})["y"], 2 * x, atol=1e-4

@@ -102,6 +102,12 @@ def _graph(path: Path) -> bytes:
         return b"".join(archive.read(name) for name in archive.namelist() if "/models/" in name)
 
 
+def _nonzero(tensor: torch.Tensor) -> int:
+    """How many entries are not zero. torch counts no 8-bit floating point by itself."""
+    small = tensor.is_floating_point() and tensor.dtype.itemsize == 1
+    return int(torch.count_nonzero(tensor.float() if small else tensor))
+
+
 @dataclass(frozen=True)
 class Program:
     """See `suite.formats.Held`."""
@@ -117,7 +123,7 @@ class Program:
             place = (tensor.data_ptr(), tuple(tensor.shape))
             if place not in seen or not tensor.numel():
                 kind = str(tensor.dtype).removeprefix("torch.")
-                found[name] = Constant(kind, tuple(tensor.shape), tensor.numel() - int(torch.count_nonzero(tensor)))
+                found[name] = Constant(kind, tuple(tensor.shape), tensor.numel() - _nonzero(tensor))
             seen.add(place)
         return found
 

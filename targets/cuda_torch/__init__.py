@@ -12,9 +12,9 @@ CARD = TargetCard(
     device="CUDA",
     runtime="torch",
     formats=("torch_export",),
-    precisions=("fp32", "fp16", "int8"),
+    precisions=("fp32", "bf16", "fp16", "int8"),
     libraries=("torchao",),
-    settings={"threads": 1, "device": 0, "tf32": False, "batch_size": 1},
+    settings={"threads": 1, "mode": "eager", "device": 0, "tf32": False, "batch_size": 1},
 )
 
 

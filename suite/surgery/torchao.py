@@ -1,0 +1,24 @@
+"""torchao's own quantization of linear layers, as plain tensors that a program can hold. Needs torch; torchao when it is called."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from suite.contracts import NotApplicable
+
+
+def quantized(parts: Mapping[str, nn.Module], config: Any) -> dict[str, nn.Module]:
+    """Copies of the parts with every nn.Linear quantized by one of torchao's configurations. Raises NotApplicable if there is none."""
+    from torchao.quantization import quantize_
+    from torchao.utils import unwrap_tensor_subclass
+
+    if not any(isinstance(layer, nn.Linear) for part in parts.values() for layer in part.modules()):
+        raise NotApplicable(f"there is no linear layer in {', '.join(parts)}")
+    made = {}
+    for name, part in parts.items():
+        made[name] = copy.deepcopy(part).eval()
+        quantize_(made[name], config)
+        unwrap_tensor_subclass(made[name])  # a tensor of a class of its own would be written as a pickle
+    return made
