@@ -124,9 +124,14 @@ def state(row: Row | None) -> State:
 
 
 def matrices(views: Iterable[BoardView], cards: Cards) -> tuple[Matrix, ...]:
-    """One for each target, tier, host and test set, in the order of these."""
+    """One for each target, tier, host and test set: reference targets first, and of several machines the one where most was measured."""
     groups: dict[tuple[str, str, str, int], list[BoardView]] = {}
     for view in views:
         board = view.board
         groups.setdefault((board.target, board.tier, board.host, view.test_seed), []).append(view)
-    return tuple(Matrix(tuple(of), cards) for _, of in sorted(groups.items(), key=lambda pair: pair[0]))
+
+    def place(group: tuple[tuple[str, str, str, int], list[BoardView]]) -> tuple[bool, str, str, int, str, int]:
+        (target, tier, host, seed), of = group
+        return not cards.is_reference(target), target, tier, -sum(len(view.board.rows) for view in of), host, seed
+
+    return tuple(Matrix(tuple(of), cards) for _, of in sorted(groups.items(), key=place))

@@ -101,7 +101,7 @@ def advice_table(advice: "Advice", show: int) -> Table:
         if baseline and baseline.accuracy and baseline.bytes
         else ""
     )
-    table = Table(title=f"{board.model} on {board.target}: {base}", title_justify="left")
+    table = Table(title=f"{board.model} on {board.target}, {board.host}: {base}", title_justify="left")
     for column in ("rank", "method", find(board.metric).title, "size", "speed-up"):
         table.add_column(column, overflow="fold")
     for pick in advice.picks[:show]:

@@ -18,6 +18,7 @@ from suite.forest import LINES, forests
 from suite.heat import HeatMap
 from suite.judge import judge
 from suite.pages import BoardView, Cards, MethodResults, by_method, slug
+from suite.publishing.courses import History
 from suite.publishing.press import Press, sources
 from suite.rows import script, tables
 from suite.sensitivity import sensitivities
@@ -50,6 +51,7 @@ class Site:
     """The boards that the pages show whole, what they rest on, and what is only named.
 
     names: kind of plug-in -> every name that a record has, shown or not. listings: boards with a page of their own.
+    history: what releases measured more than once.
     """
 
     press: Press
@@ -57,6 +59,7 @@ class Site:
     boards: tuple[Board, ...]
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     listings: tuple[Listing, ...] = ()
+    history: History = field(default_factory=History)
 
     @property
     def cards(self) -> Cards:
@@ -87,9 +90,13 @@ class Site:
 
     @cached_property
     def views(self) -> list[BoardView]:
-        """By model, the device's reference target before the others."""
-        views = [BoardView(board, self.cards) for board in self.boards]
-        return sorted(views, key=lambda view: (view.board.model, not self.cards.is_reference(view.board.target)))
+        """By model, the device's reference target before the others, and of several machines the one where most was measured first."""
+
+        def place(view: BoardView) -> tuple[str, bool, str, str, int]:
+            board = view.board
+            return board.model, not self.cards.is_reference(board.target), board.target, board.tier, -len(board.rows)
+
+        return sorted((BoardView(board, self.cards) for board in self.boards), key=place)
 
     @cached_property
     def places(self) -> dict[str, tuple[Row, BoardView]]:
@@ -118,11 +125,11 @@ class Site:
         for page in ("table", "compare", "explore", "submit", "about"):
             yield f"{page}.html", f"{page}.html", {"views": self.views, "listings": self.listings}
         covered = matrices(self.views, self.cards)
-        yield "coverage.html", "coverage.html", {"matrices": covered}
-        yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1}
+        yield "coverage.html", "coverage.html", {"matrices": covered, "listings": self.listings}
+        yield "findings.html", "findings.html", {**self._findings(), "several": len(covered) > 1, "listings": self.listings}
         columns = self.evidence.columns
         boards = {"boards": device_boards(self.views, self.cards, columns), "kernels": kernels(self.views, self.cards, columns)}
-        yield "runtimes.html", "runtimes.html", boards
+        yield "runtimes.html", "runtimes.html", {**boards, "listings": self.listings}
         methods = by_method(self.views, self.cards)
         for name in names["model_names"]:
             yield f"model/{slug(name)}.html", "model.html", self._model(name)
@@ -154,7 +161,7 @@ class Site:
         return {"name": name, "views": views, "listings": listings, "heats": heats, "sample": picture}
 
     def _method(self, name: str, methods: dict[str, list[MethodResults]]) -> dict[str, Any]:
-        return {"name": name, "results": methods.get(name, [])}
+        return {"name": name, "results": methods.get(name, []), "history": self.history, "listings": self.listings}
 
     def _assets(self, out: Path) -> None:
         assets = sources() / "assets"

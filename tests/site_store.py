@@ -173,6 +173,14 @@ def put_alone(store: Store, model: str, plan: Plan, component: str, items: int =
     return store.put(record, {name: array for name, array in columns.items() if not name.startswith(times)})
 
 
+def elsewhere(store: Store, variant: int) -> None:
+    """Every record of a store again, as if another machine had measured it."""
+    for record in list(store.records()):
+        machine = msgspec.structs.replace(record.environment, cpu=f"Machine {variant}")
+        columns = store.columns(record) if record.columns_sha256 else None
+        store.put(msgspec.structs.replace(record, environment=machine, key=f"{variant:06x}{record.key[6:]}"), columns)
+
+
 def _provenance(model: str, command: str) -> Provenance:
     return Provenance(
         model_sha256=key(model, "weights"),

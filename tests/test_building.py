@@ -7,12 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from conftest import ROOT
 from site_cards import method_cards, model_cards, target_cards
 from site_pages import Page, pages, publish
-from site_store import ENVIRONMENT, PLANS, SHAPE, build, put
+from site_store import ENVIRONMENT, PLANS, SHAPE, build, elsewhere, put
 
 from suite import render as rendering
 from suite.errors import SiteError
@@ -36,14 +35,6 @@ def times(site: Path) -> dict[str, int]:
 def again(store: Store, out: Path, work: Path | None, show: Show | None = None) -> Rendered:
     """Renders with the test's cards, and a working folder."""
     return render(store, model_cards(), method_cards(), target_cards(), out, work, show or Show())
-
-
-def elsewhere(store: Store, variant: int) -> None:
-    """Every record of a store again, as if another machine had measured it."""
-    for record in list(store.records()):
-        machine = msgspec.structs.replace(record.environment, cpu=f"Machine {variant}")
-        columns = store.columns(record) if record.columns_sha256 else None
-        store.put(msgspec.structs.replace(record, environment=machine, key=f"{variant:06x}{record.key[6:]}"), columns)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +120,7 @@ def test_of_many_records_the_largest_boards_are_whole_and_the_others_have_pages(
     done = again(results, tmp_path / "site", None)
     assert done.records == 2 * count + 1
     model = Page(tmp_path / "site/model/glyph_clip.html")
-    assert "1 more have pages of their own" in model.words
+    assert "1 more, of other machines, tiers or test sets, have pages of their own" in model.words
     (link,) = [link for link in model.links if "board/" in link]
     board = Page(tmp_path / "site/model" / link)
     assert "Machine 1" in board.words

@@ -118,7 +118,7 @@ def test_the_page_tells_every_state_with_its_record_and_reason(tmp_path: Path) -
     for record in store.records():
         assert f"record/{record.name}.html" in page.links
     assert [link for link in page.links if "-reason-" in link], "the numbers lead to the reasons"
-    assert "Never tried here: int4_rtn" in page.words
+    assert "Never tried on this machine: int4_rtn" in page.words
 
 
 def test_summaries_of_nothing_make_an_empty_page(tmp_path: Path) -> None:

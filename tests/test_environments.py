@@ -1,6 +1,7 @@
 """Environments of their own: made whole or not at all, of the machine's own sources, and named where they are missing."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -222,6 +223,13 @@ def test_doctor_and_env_list_say_what_is_missing(home, squeezemark):
     assert set(listed) == set(environments.NAMES)
     assert listed["arm-emulated"]["reason"] == "its environment is not there: squeezemark env create arm-emulated"
     assert squeezemark("env", "create", "moon").returncode == 2
+
+
+def test_env_list_keeps_every_name_apart_from_what_is_said_of_it(home, squeezemark):
+    lines = squeezemark("env", "list").stdout.splitlines()
+    firsts = [re.split(r" {2,}", line, maxsplit=1) for line in lines[::2]]
+    assert [name for name, _ in firsts] == list(environments.NAMES)
+    assert len({line.index(said) for line, (_, said) in zip(lines[::2], firsts, strict=True)}) == 1, "they begin in one column"
 
 
 def test_litert_is_made_of_locked_versions_and_of_this_pythons_numpy_and_onnx_runtime(monkeypatch, tmp_path):

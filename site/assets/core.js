@@ -229,6 +229,8 @@ const Squeezemark = (() => {
     for (const [value, text] of pairs) select.add(new Option(text, value));
   }
 
+  const hosts = [...new Set(data.boards.map((board) => board.host))].sort();
+
   const each = (of) => [...new Set(rows.map(of).filter(Boolean))].sort();
 
   return {
@@ -253,6 +255,7 @@ const Squeezemark = (() => {
     bind,
     options,
     each,
+    hosts,
     compact,
     signed,
   };

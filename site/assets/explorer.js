@@ -34,6 +34,7 @@
     ylog: "auto",
     model: first?.model ?? "",
     target: first?.target ?? "",
+    host: Squeezemark.hosts.length > 1 ? (first?.host ?? "") : "",
     family: "",
     division: "",
     grade: "",
@@ -55,6 +56,11 @@
     fields.target,
     Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]),
   );
+  Squeezemark.options(
+    fields.host,
+    Squeezemark.hosts.map((name) => [name, name]),
+  );
+  fields.host.parentElement.hidden = Squeezemark.hosts.length < 2;
   for (const [name, of] of [
     ["family", (row) => row.method.family],
     ["division", (row) => row.method.division],
@@ -110,6 +116,7 @@
         !(row.baseline && [now.x, now.y].some((key) => ["speed", "difference", "flips"].includes(key))) &&
         (!now.model || row.board.model === now.model) &&
         (!now.target || row.board.target === now.target) &&
+        (!now.host || row.board.host === now.host) &&
         (!now.family || row.method.family === now.family) &&
         (!now.division || row.method.division === now.division) &&
         (!now.grade || row.grade === now.grade) &&
@@ -143,9 +150,12 @@
     });
   }
 
+  // A machine that has no such board gives way to all machines, so that a model or target can be chosen without thinking of it.
   function show() {
-    fill();
     const { now } = store;
+    const there = ({ model, target, host }) => host === now.host && (!now.model || model === now.model) && (!now.target || target === now.target);
+    if (now.host && !data.boards.some(there)) now.host = "";
+    fill();
     if (!METRICS[now.x]) now.x = "size";
     if (!METRICS[now.y]) now.y = "accuracy";
     const found = frontier(chosen(), now.x, now.y);
@@ -165,13 +175,14 @@
       .sort((one, other) => order(one) - order(other) || other.y.value - one.y.value || one.row.index - other.row.index)
       .slice(0, LISTED);
     const several = new Set(found.map((point) => point.row.board)).size > 1;
+    const hosts = new Set(found.map((point) => point.row.board.host)).size > 1;
     const note =
       several &&
       make(
         "p",
         { class: "note" },
         say(
-          "More than one board is shown. Accuracy, size and milliseconds of different models or targets do not compare; ratios against each one's own baseline do. Choose one model and one target for a frontier that means something.",
+          "More than one board is shown. Accuracy, size and milliseconds of different models, targets or machines do not compare; ratios against each one's own baseline do. Choose one model, one target and one machine for a frontier that means something.",
         ),
       );
     const table = make(
@@ -217,6 +228,7 @@
                     Squeezemark.modelTitle(point.row.board.model),
                     ", ",
                     Squeezemark.targetTitle(point.row.board.target),
+                    hosts ? [", ", point.row.board.host] : "",
                   )
                 : null,
             ),

@@ -72,7 +72,7 @@
     if (!found.length && !mute && !wish.badSize) place.append(make("p", { class: "note" }, say("Nothing has been measured there yet.")));
     place.dataset.ready = "";
     form.querySelector(".count").value = found.length
-      ? sayCount(new Set(boards.map((board) => board.model)).size, "{fit} variants fit, on {n} model", "{fit} variants fit, on {n} models", {
+      ? sayCount(found.length, "{fit} results fit, on {n} board", "{fit} results fit, on {n} boards", {
           fit: found.reduce((sum, advice) => sum + advice.picks.length, 0),
         })
       : "";
@@ -176,7 +176,9 @@
 
   function links({ board, picks }) {
     const keys = [board.baseline, ...picks.slice(0, SHOWN).map((pick) => pick.row)].map((row) => row.key).join(",");
-    const where = `model=${encodeURIComponent(board.model)}&target=${encodeURIComponent(board.target)}`;
+    const where = Object.entries({ model: board.model, target: board.target, ...(Squeezemark.hosts.length > 1 ? { host: board.host } : {}) })
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+      .join("&");
     return make(
       "p",
       { class: "onward" },

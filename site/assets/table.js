@@ -32,7 +32,8 @@
     target: {
       title: say("Target"),
       cell: (row) => [
-        make("span", { title: row.board.host }, Squeezemark.targetTitle(row.board.target)),
+        make("span", {}, Squeezemark.targetTitle(row.board.target)),
+        Squeezemark.hosts.length > 1 ? make("span", { class: "under" }, row.board.host) : null,
         row.board.tier === "full" ? null : make("span", { class: "under" }, say("{tier} tier", { tier: say(row.board.tier) })),
       ],
       of: (row) => row.board.target,
@@ -90,6 +91,7 @@
     q: "",
     model: "",
     target: "",
+    host: "",
     family: "",
     division: "",
     tier: "",
@@ -118,13 +120,14 @@
     ["family", (row) => row.method.family],
     ["division", (row) => row.method.division],
     ["tier", (row) => row.board.tier],
+    ["host", (row) => row.board.host],
     ["grade", (row) => row.grade],
     ["provenance", (row) => row.provenance],
   ]) {
     const found = Squeezemark.each(of);
     Squeezemark.options(
       fields[name],
-      found.map((value) => [value, say(value)]),
+      found.map((value) => [value, name === "host" ? value : say(value)]),
     );
     fields[name].parentElement.hidden = found.length < 2 && name !== "family";
   }
@@ -212,7 +215,7 @@
     for (const input of chooser.querySelectorAll("input")) input.checked = wanted.has(input.value);
     wanted.add("name");
     if (!store.now.model && Object.keys(data.models).length > 1) wanted.add("model");
-    if (!store.now.target && Object.keys(data.targets).length > 1) wanted.add("target");
+    if ((!store.now.target && Object.keys(data.targets).length > 1) || (!store.now.host && Squeezemark.hosts.length > 1)) wanted.add("target");
     return Object.keys(COLUMNS).filter((key) => wanted.has(key));
   }
 
@@ -249,6 +252,7 @@
       if (
         (now.model && row.board.model !== now.model) ||
         (now.target && row.board.target !== now.target) ||
+        (now.host && row.board.host !== now.host) ||
         (now.tier && row.board.tier !== now.tier)
       )
         continue;
@@ -321,7 +325,7 @@
 
   function caption(count) {
     return say(
-      "{n} results. Intervals are 95 %. A rank is within its board: one model on one target; = marks a tie, † what may be the best at 95 %.",
+      "{n} results. Intervals are 95 %. A rank is within its board: one model on one target and machine; = marks a tie, † what may be the best at 95 %.",
       { n: count.toLocaleString("en") },
     );
   }
@@ -357,7 +361,7 @@
       made.append(
         make(
           tag,
-          { scope: tag === "th" ? "row" : null, class: column.number ? "number" : key === TRUST ? "trust" : null },
+          { scope: tag === "th" ? "row" : null, class: column.number ? "number" : key === TRUST ? "trust" : key === "target" ? "place" : null },
           column.cell(row),
         ),
       );

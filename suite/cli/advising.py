@@ -63,18 +63,23 @@ def recommend(
         prefer=asked["prefer"] or ("faster" if asked["max_size"] else "smaller"),
     )
     store, registry = Store(results), discover(plugins)
-    boards = _chosen(summarize(store.records(), store.columns), target, models)
+    summarized = summarize(store.records(), store.columns)
+    boards = _chosen(summarized, target, models)
     found = advise(boards, wish, registry.methods, registry.targets)
     if as_json:
         click.echo(json.dumps([_object(advice, show) for advice in found], indent=1))
     else:
         _tell(found, show)
+        _tell_rest(boards, summarized)
     if not any(advice.picks for advice in found):
         raise click.exceptions.Exit(1)
 
 
 def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, ...]) -> "tuple[Board, ...]":
-    """The boards of a target, of the largest tier that it has. Raises UnknownName, UsageError."""
+    """The boards of a target, of the largest tier that it has; of each model's the one where most was measured first.
+
+    Raises UnknownName, UsageError.
+    """
     from suite.recommend import usual
 
     known = sorted({board.target for board in boards})
@@ -88,7 +93,8 @@ def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, 
         if model not in {board.model for board in here}:
             raise UnknownName("measured model", model, {board.model for board in here})
     tier = "full" if any(board.tier == "full" for board in here) else "quick"
-    return tuple(board for board in here if board.tier == tier and (not models or board.model in models))
+    chosen = (board for board in here if board.tier == tier and (not models or board.model in models))
+    return tuple(sorted(chosen, key=lambda board: (board.model, -len(board.rows))))
 
 
 def _object(advice: "Advice", show: int) -> dict[str, Any]:
@@ -110,16 +116,31 @@ def _tell(found: "tuple[Advice, ...]", show: int) -> None:
     from suite.recommend import everywhere
     from suite.tables import advice_table
 
+    several = len({advice.board.host for advice in found}) > 1
     for advice in found:
         if advice.picks:
             Console().print(advice_table(advice, show))
             click.echo(f"  {_command(advice.picks[0])}")
         fallen = ", ".join(f"{count} {reason}" for reason, count in advice.fallen.items())
         rest = f"{len(advice.picks)} of {len(advice.picks) + sum(advice.fallen.values())} variants fit" + (f": {fallen}" if fallen else "")
-        click.echo(f"{advice.board.model}: {rest}.\n")
+        click.echo(f"{advice.board.model}{f', {advice.board.host}' if several else ''}: {rest}.\n")
     names = everywhere(found) if len(found) > 1 else ()
     if names:
-        click.echo(f"Fits on all {len(found)} models, the best first: {', '.join(names[:show])}.")
+        boards = f"{len(found)} boards" if several else f"{len(found)} models"
+        click.echo(f"Fits on all {boards}, the best first: {', '.join(names[:show])}.")
+
+
+def _tell_rest(boards: "tuple[Board, ...]", every: "tuple[Board, ...]") -> None:
+    """What else there are records of, and how to ask for it."""
+    from collections import Counter
+
+    target, tier = boards[0].target, boards[0].tier
+    others = Counter(board.target for board in every if board.target != target)
+    if others:
+        named = ", ".join(f"{name} ({count})" for name, count in sorted(others.items()))
+        click.echo(f"These are the boards of {target}. There are others, which --target names: {named}.")
+    if smaller := sum(board.target == target and board.tier != tier for board in every):
+        click.echo(f"Left out are {smaller} of {target} that were measured in another tier.")
 
 
 def _command(pick: "Pick") -> str:

@@ -33,9 +33,10 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
+    width = max(len(row["name"]) for row in rows) + 2
     for row in rows:
         made = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
-        click.echo(f"{row['name']:14}{row['reason'] or made}\n{'':14}{row['summary']}")
+        click.echo(f"{row['name']:{width}}{row['reason'] or made}\n{'':{width}}{row['summary']}")
 
 
 @env.command()

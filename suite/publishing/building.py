@@ -5,6 +5,7 @@ from pathlib import Path
 
 from suite.publishing.badges import badges
 from suite.publishing.chronicle import Chapter, Chronicle, pages
+from suite.publishing.courses import History
 from suite.publishing.crew import crew
 from suite.publishing.data import SHARDS, Downloads, downloads
 from suite.publishing.feed import Entry, by_day, feed
@@ -49,11 +50,12 @@ def build(bench: Workbench, chronicle: Chronicle, processes: int, progress: Call
         _begun = None
     files = downloads(bench, outcomes, processes)
     built = [(index, outcome.listing) for (index, _), outcome in zip(tasks, released, strict=True) if outcome.listing is not None]
-    written = _whole(bench, files, chronicle.chapters(bench, built), outcomes)
+    chapters = chronicle.chapters(bench, built)
+    written = _whole(bench, files, chapters, chronicle.history(bench, chapters), outcomes)
     return [*outcomes, *released, Outcome(-1, "", 0, written, [], None, False)]
 
 
-def _whole(bench: Workbench, files: Downloads, chapters: tuple[Chapter, ...], outcomes: Iterable[Outcome]) -> int:
+def _whole(bench: Workbench, files: Downloads, chapters: tuple[Chapter, ...], told: History, outcomes: Iterable[Outcome]) -> int:
     """Feed and badges; and the pages that show every board, or name it."""
     badge = dict(badges(bench.site.views))
     for path, text in badge.items():
@@ -61,7 +63,7 @@ def _whole(bench: Workbench, files: Downloads, chapters: tuple[Chapter, ...], ou
     _text(bench.out / "feed.xml", feed([*map(_entry, chapters), *by_day(part.days for part in files.parts)]))
     listings = tuple(outcome.listing for outcome in outcomes if outcome.listing is not None)
     data: Leaf = ("data.html", "data.html", {"files": files, "badges": sorted(badge), "shards": SHARDS})
-    site = Site(bench.press, bench.site.evidence, bench.site.boards, bench.site.names, listings)
+    site = Site(bench.press, bench.site.evidence, bench.site.boards, bench.site.names, listings, told)
     return site.write(bench.out, [data, *pages(chapters)])
 
 

@@ -1,17 +1,21 @@
 """What was released when: what each release added and changed, what moved by more than chance, and its own pages, which stay for ever."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from suite.comparable import Place, board_key
+from suite.contracts import BASELINE
 from suite.errors import UsageError
-from suite.evidence import collect_some
+from suite.evidence import Evidence, collect_some
 from suite.hashing import hash_json
+from suite.publishing.courses import Course, History, Name, courses, name
 from suite.publishing.history import Move, moves, same_question
 from suite.publishing.release import Change, Release, change, hold, releases
 from suite.publishing.shelves import Built, Outcome, Workbench
+from suite.publishing.survey import Group
 from suite.store import Store
 from suite.summarize import summarize
 from suite.website import Listing, Site
@@ -102,6 +106,22 @@ class Chronicle:
             found.append(Chapter(release, older is None, done, moves(done.changed), apart, mine))
         return tuple(reversed(found))
 
+    def history(self, bench: Workbench, chapters: Iterable[Chapter]) -> History:
+        """What was measured more than once, over all releases. Reads the groups in which something was measured anew, and no others."""
+        anew: dict[Place, set[Name]] = {}
+        for chapter in chapters:
+            for _, new in chapter.change.changed:
+                if new.cell.component is None:
+                    anew.setdefault(board_key(new), set()).add(name(new))
+        found: dict[str, list[Course]] = {}
+        for group in bench.survey.groups:
+            if group.place in anew and not group.store.local:
+                wanted = anew[group.place]
+                for method, course in courses(_evidence(bench, group, wanted), self.releases, wanted, bench.site.cards):
+                    found.setdefault(method, []).append(course)
+        ordered = {method: tuple(sorted(of, key=lambda course: -course.regressions)) for method, of in found.items()}
+        return History(tuple(release.name for release in self.releases), ordered)
+
     def _change(self, bench: Workbench, older: Release | None, newer: Release) -> Change:
         """Only groups that were touched are read. Of the first release everything is new, and nothing needs to be."""
         if older is None:
@@ -117,6 +137,16 @@ class Chronicle:
 
 def _records(store: Store, stems: Iterable[str], release: Release) -> Iterator[Any]:
     return (store.read(store.path(stem)) for stem in stems if stem in release.stems)
+
+
+def _evidence(bench: Workbench, group: Group, wanted: Container[Name]) -> Evidence:
+    """Of the records of the wanted variants and of the baseline, without those of one component."""
+    stems = []
+    for stem in group.stems:
+        record = group.store.read(group.store.path(stem))
+        if record.cell.component is None and (record.cell.method == BASELINE or name(record) in wanted):
+            stems.append(stem)
+    return collect_some(group.store, stems, bench.survey.metrics, bench.site.evidence.provenance)
 
 
 def pages(chapters: tuple[Chapter, ...]) -> Iterator[tuple[str, str, dict[str, Any]]]:
