@@ -119,10 +119,8 @@ def measure(
 ) -> tuple[Latency, InstructionCounts, Columns]:
     """The paired latency, what the processor counted, and the raw columns of both. Raises CellFailed."""
     session = Session(workspace, planned, targets, bundle, test, references, progress)
-    columns = _stacked(list(_paired(session)))
-    for side in SIDES:
-        found = session.launches(session.effort.others, "footprint", side=side)
-        columns |= {f"footprint:{side}:{name}": array for name, array in found.items()}
+    launches = list(_paired(session))
+    columns = _stacked(launches) | _footprints(session, launches)
     reference = targets.reference.name if targets.reference else None
     summary = latency.summarize(columns, (), reference, session.effort.adaptive)
     if planned.cell.method == BASELINE:
@@ -160,7 +158,8 @@ def _paired(session: Session) -> Iterator[Columns]:
     found: list[Columns] = []
     for launch in range(session.effort.most):
         session.progress(launch, session.effort.most, "measuring")
-        result, columns = session.launch("measure", launch=launch, **rest)
+        early = launch < 2 * session.effort.others  # each side is loaded first in every other launch
+        result, columns = session.launch("measure", launch=launch, footprint=early, **rest)
         rest |= {name: result[name] for name in ("calls", "quads")}
         session.energy, session.uncounted = result["energy"], result["uncounted"]
         found.append(columns)
@@ -174,6 +173,19 @@ def _is_precise(found: list[Columns], fewest: int) -> bool:
     old, new = undisturbed(_stacked(found))
     left = np.isfinite(quad_log_ratios(old, new)).any(-1).sum()
     return bool(left >= fewest and latency.width(speed_up(old, new, STRETCH)) <= PRECISE)
+
+
+def _footprints(session: Session, launches: list[Columns]) -> Columns:
+    """Of each side `footprint:<side>:<name>`, (launches, ...): from the launches that loaded it first, and more where these are few."""
+    columns: Columns = {}
+    for side in SIDES:
+        prefix = f"footprint:{side}:"
+        found = [{name: array for name, array in launch.items() if name.startswith(prefix)} for launch in launches]
+        found = [each for each in found if each][: session.effort.others]
+        while len(found) < session.effort.others:
+            found.append({prefix + name: array for name, array in session.launch("footprint", side=side)[1].items()})
+        columns |= _stacked(found)
+    return columns
 
 
 def _load(session: Session, name: str) -> tuple[Scenario, Columns]:
