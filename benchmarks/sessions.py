@@ -21,7 +21,7 @@ from suite.execute import Bench, Shelf
 from suite.plan import PlannedCell, plan
 from suite.protocol import Job
 from suite.record import Estimate, Latency
-from suite.statistics import speed_up
+from suite.statistics import STRETCH, quad_log_ratios, speed_up
 from suite.store import Store
 from suite.undisturbed import undisturbed
 from suite.workspace import TestSplit, Workspace
@@ -62,11 +62,12 @@ class Session:
         latency, _, columns = measure.measure(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
         return latency, columns
 
-    def speed_up(self, launches: int, seconds: float) -> Estimate:
-        """The ratio alone, from as many fresh launches of the worker; of what `squeezemark run` measures it is the first part."""
+    def speed_up(self) -> tuple[Estimate, Array]:
+        """The ratio alone, by the launches of the cell's tier, of which `squeezemark run` adds more until the interval is narrow; and the
+        log ratios of their quads, (launches, quads)."""
         session = measure.Session(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
-        columns = session.launches(launches, "measure", references=str(self.references), seconds=seconds)
-        return speed_up(*undisturbed(columns))
+        old, new = undisturbed(measure.stacked(list(measure.paired(session))))
+        return speed_up(old, new, STRETCH if session.effort.adaptive else 1.0), quad_log_ratios(old, new)
 
     def job(self, seconds: float) -> Job:
         """The job of one launch of its worker, as that function makes it."""

@@ -105,7 +105,7 @@ class Session:
             result, columns = self.launch(do, launch=launch, **rest, **shape)
             shape = {name: result[name] for name in ("calls", "quads") if name in result}
             found.append(columns)
-        return _stacked(found)
+        return stacked(found)
 
 
 def measure(
@@ -119,8 +119,8 @@ def measure(
 ) -> tuple[Latency, InstructionCounts, Columns]:
     """The paired latency, what the processor counted, and the raw columns of both. Raises CellFailed."""
     session = Session(workspace, planned, targets, bundle, test, references, progress)
-    launches = list(_paired(session))
-    columns = _stacked(launches) | _footprints(session, launches)
+    launches = list(paired(session))
+    columns = stacked(launches) | _footprints(session, launches)
     reference = targets.reference.name if targets.reference else None
     summary = latency.summarize(columns, (), reference, session.effort.adaptive)
     if planned.cell.method == BASELINE:
@@ -148,7 +148,7 @@ def _check_sides(found: Estimate) -> None:
         )
 
 
-def _paired(session: Session) -> Iterator[Columns]:
+def paired(session: Session) -> Iterator[Columns]:
     """Launches in which both sides take turns: the fewest, and then more until the interval is narrow or there are the most."""
     rest: dict[str, Any] = {"references": str(session.references), "seconds": session.effort.seconds}
     if session.targets.reference is not None:
@@ -170,7 +170,7 @@ def _paired(session: Session) -> Iterator[Columns]:
 
 def _is_precise(found: list[Columns], fewest: int) -> bool:
     """Whether the interval is narrow, over enough launches that had their core."""
-    old, new = undisturbed(_stacked(found))
+    old, new = undisturbed(stacked(found))
     left = np.isfinite(quad_log_ratios(old, new)).any(-1).sum()
     return bool(left >= fewest and latency.width(speed_up(old, new, STRETCH)) <= PRECISE)
 
@@ -184,7 +184,7 @@ def _footprints(session: Session, launches: list[Columns]) -> Columns:
         found = [each for each in found if each][: session.effort.others]
         while len(found) < session.effort.others:
             found.append({prefix + name: array for name, array in session.launch("footprint", side=side)[1].items()})
-        columns |= _stacked(found)
+        columns |= stacked(found)
     return columns
 
 
@@ -220,7 +220,7 @@ def _cores(session: Session) -> int:
     return int(host.facts["cores"]) if host else facts.cores()
 
 
-def _stacked(found: list[Columns]) -> Columns:
+def stacked(found: list[Columns]) -> Columns:
     """Those that every launch has: one may have had no counter of energy."""
     return {name: np.stack([columns[name] for columns in found]) for name in found[0] if all(name in columns for columns in found)}
 
