@@ -5,8 +5,8 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +97,10 @@ def ready(
     source, facts = found.sources["model", model], dict[str, Any]()
     folder, card, own = workspace.baseline(model, source, quiet), found.models[model], found.targets[target]
     test = workspace.test(model, source, 0, quiet)
-    with tempfile.TemporaryDirectory(dir=workspace.folder, prefix="benchmark-") as room:
-        bench = Bench(planned, found, Store(Path(room) / "results"), workspace, Shelf(Path(room) / "shelf"), quiet)
-        bundle = bench.compress(Path(room), folder, facts)
-        evaluation = evaluate(workspace, planned, card, own, bundle, test, Path(room), quiet)
+    with workspace.room(uuid.uuid4().hex) as room:
+        bench = Bench(planned, found, Store(room / "results"), workspace, Shelf(room / "shelf"), quiet)
+        bundle = bench.compress(room, folder, facts)
+        evaluation = evaluate(workspace, planned, card, own, bundle, test, room, quiet)
         files = {component.name: str(folder / f"{component.name}.onnx") for component in card.components}
         yield Session(workspace, planned, measure.Targets(own, None, files, {}), bundle, test, evaluation.references)
 

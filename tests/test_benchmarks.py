@@ -1,12 +1,13 @@
 """The scripts in benchmarks/: each says what it does, and judges as it says."""
 
 import importlib
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import PLUGINS, ROOT
 from scipy import stats
 
 SCRIPTS = ("build", "cell", "isolation", "known_effect", "neighbour")
@@ -86,3 +87,23 @@ def test_published_launches_lie_around_the_mean_of_their_record(script):
         assert launches.size >= 5
         assert launches.mean() == pytest.approx(0, abs=1e-9)
         assert 0 < launches.std() < 0.1
+
+
+READY = """
+import sys
+from pathlib import Path
+from sessions import ready
+with ready("tiny_matcher", plugins=(Path(sys.argv[1]),)) as session:
+    ratio, logs = session.speed_up()
+    print(session.planned.title, logs.shape[0], ratio.low <= ratio.value <= ratio.high)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is measured elsewhere")
+def test_a_session_is_made_and_timed_as_its_tier_says(tmp_path):
+    """What its compressing writes lies where a method may write."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
+    done = subprocess.run([sys.executable, "-c", READY, PLUGINS], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == ["3", "True"]
+    assert not list((tmp_path / ".squeezemark").glob("cell-*")), "what was made is left behind"
