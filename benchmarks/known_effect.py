@@ -28,20 +28,20 @@ SIMULATED = 5000
 POWER = 0.99
 """Of sessions with the delay: how many must tell it from none."""
 
-Run = tuple[Estimate, Array]
-"""The speed-up, and the log ratio of each launch."""
+Run = tuple[Estimate, Array, str]
+"""The speed-up, the log ratio of each launch, and the grade of the machine."""
 
 
 def ratios(model: str, target: str, tier: str, runs: int) -> list[Run]:
     """The speed-up of the model's uncompressed self, so many times, each in fresh launches."""
     with ready(model, target=target, tier=tier, plugins=(PLUGINS,)) as session:
         found = (session.speed_up() for _ in range(runs))
-        return [(ratio, middle(logs)) for ratio, logs in found]
+        return [(ratio, middle(logs), grade) for ratio, logs, grade in found]
 
 
 def recorded(found: list[Run]) -> Array:
     """The log ratio of every launch that had its core, of all runs together."""
-    launches = np.concatenate([launches for _, launches in found])
+    launches = np.concatenate([launches for _, launches, _ in found])
     kept: Array = launches[np.isfinite(launches)]
     return kept
 
@@ -84,10 +84,11 @@ def judge_published(target: str = "x86_cpu_ort") -> None:
 
 
 def row(name: str, found: list[Run]) -> None:
-    values, launches = [ratio.value for ratio, _ in found], [len(logs) for _, logs in found]
-    half, spread = np.median([width(ratio) for ratio, _ in found]), np.std(recorded(found), ddof=1)
+    values, launches = [ratio.value for ratio, _, _ in found], [len(logs) for _, logs, _ in found]
+    half, spread = np.median([width(ratio) for ratio, _, _ in found]), np.std(recorded(found), ddof=1)
+    grades = "".join(sorted(grade for _, _, grade in found))
     spans = f"{min(values):8.3f}{np.median(values):8.3f}{max(values):8.3f}"
-    print(f"{name:20}{len(found):6d}{np.mean(launches):10.1f}{spans}{half:12.2%}{spread:10.2%}")
+    print(f"{name:20}{len(found):6d}{np.mean(launches):10.1f}{spans}{half:12.2%}{spread:10.2%}  {grades[0]} to {grades[-1]}")
 
 
 def main() -> None:
@@ -104,11 +105,11 @@ def main() -> None:
     same = ratios(asked.model, "x86_cpu_ort", asked.tier, asked.runs)
     slower = ratios(asked.model, "delayed", asked.tier, asked.delayed)
     print(f"{asked.model}, as the {asked.tier} tier times it")
-    print(f"{'':20}{'runs':>6}{'launches':>10}{'min':>8}{'median':>8}{'max':>8}{'half width':>12}{'spread':>10}")
+    print(f"{'':20}{'runs':>6}{'launches':>10}{'min':>8}{'median':>8}{'max':>8}{'half width':>12}{'spread':>10}  grades")
     row("against itself", same)
     row("5 % slower", slower)
-    held, fewest = sum(ratio.low <= 1 <= ratio.high for ratio, _ in same), tolerance(asked.runs)
-    told, sure = sum(ratio.high < 1 for ratio, _ in slower), power(recorded(slower), EFFORT[asked.tier])
+    held, fewest = sum(ratio.low <= 1 <= ratio.high for ratio, _, _ in same), tolerance(asked.runs)
+    told, sure = sum(ratio.high < 1 for ratio, _, _ in slower), power(recorded(slower), EFFORT[asked.tier])
     verdict({
         f"the interval holds 1.0 in {held} of {asked.runs} runs: {NOMINAL:.0%}, of which {fewest} may be seen by chance": held >= fewest,
         f"a delay of 5 % is told from none in {told} of {asked.delayed} runs": told == asked.delayed,

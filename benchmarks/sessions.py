@@ -18,6 +18,7 @@ from suite import arrays, config, loading, measure, registry, timing
 from suite.contracts import BASELINE
 from suite.evaluate import Bundle, evaluate
 from suite.execute import Bench, Shelf
+from suite.health import health
 from suite.plan import PlannedCell, plan
 from suite.protocol import Job
 from suite.record import Estimate, Latency
@@ -62,12 +63,14 @@ class Session:
         latency, _, columns = measure.measure(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
         return latency, columns
 
-    def speed_up(self) -> tuple[Estimate, Array]:
-        """The ratio alone, by the launches of the cell's tier, of which `squeezemark run` adds more until the interval is narrow; and the
-        log ratios of their quads, (launches, quads)."""
+    def speed_up(self) -> tuple[Estimate, Array, str]:
+        """The ratio alone, by the launches of the cell's tier, of which `squeezemark run` adds more until the interval is narrow; the log
+        ratios of their quads, (launches, quads); and the grade of the machine meanwhile."""
         session = measure.Session(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
-        old, new = undisturbed(measure.stacked(list(measure.paired(session))))
-        return speed_up(old, new, STRETCH if session.effort.adaptive else 1.0), quad_log_ratios(old, new)
+        columns = measure.stacked(list(measure.paired(session)))
+        (old, new), seen = undisturbed(columns), health(columns)
+        ratio = speed_up(old, new, STRETCH if session.effort.adaptive else 1.0)
+        return ratio, quad_log_ratios(old, new), seen.grade if seen else "?"
 
     def job(self, seconds: float) -> Job:
         """The job of one launch of its worker, as that function makes it."""

@@ -94,8 +94,8 @@ import sys
 from pathlib import Path
 from sessions import ready
 with ready("tiny_matcher", plugins=(Path(sys.argv[1]),)) as session:
-    ratio, logs = session.speed_up()
-    print(session.planned.title, logs.shape[0], ratio.low <= ratio.value <= ratio.high)
+    ratio, logs, grade = session.speed_up()
+    print(session.planned.title, grade, logs.shape[0], ratio.low <= ratio.value <= ratio.high)
 """
 
 
@@ -106,4 +106,5 @@ def test_a_session_is_made_and_timed_as_its_tier_says(tmp_path):
     done = subprocess.run([sys.executable, "-c", READY, PLUGINS], cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-2:] == ["3", "True"]
+    assert done.stdout.split()[-3] in tuple("ABCDEF")
     assert not list((tmp_path / ".squeezemark").glob("cell-*")), "what was made is left behind"
