@@ -5,8 +5,8 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,11 @@ from suite import arrays, config, loading, measure, registry, timing
 from suite.contracts import BASELINE
 from suite.evaluate import Bundle, evaluate
 from suite.execute import Bench, Shelf
+from suite.health import health
 from suite.plan import PlannedCell, plan
 from suite.protocol import Job
 from suite.record import Estimate, Latency
-from suite.statistics import speed_up
+from suite.statistics import STRETCH, quad_log_ratios, speed_up
 from suite.store import Store
 from suite.undisturbed import undisturbed
 from suite.workspace import TestSplit, Workspace
@@ -62,11 +63,14 @@ class Session:
         latency, _, columns = measure.measure(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
         return latency, columns
 
-    def speed_up(self, launches: int, seconds: float) -> Estimate:
-        """The ratio alone, from as many fresh launches of the worker; of what `squeezemark run` measures it is the first part."""
+    def speed_up(self) -> tuple[Estimate, Array, str]:
+        """The ratio alone, by the launches of the cell's tier, of which `squeezemark run` adds more until the interval is narrow; the log
+        ratios of their quads, (launches, quads); and the grade of the machine meanwhile."""
         session = measure.Session(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
-        columns = session.launches(launches, "measure", references=str(self.references), seconds=seconds)
-        return speed_up(*undisturbed(columns))
+        columns = measure.stacked(list(measure.paired(session)))
+        (old, new), seen = undisturbed(columns), health(columns)
+        ratio = speed_up(old, new, STRETCH if session.effort.adaptive else 1.0)
+        return ratio, quad_log_ratios(old, new), seen.grade if seen else "?"
 
     def job(self, seconds: float) -> Job:
         """The job of one launch of its worker, as that function makes it."""
@@ -96,10 +100,10 @@ def ready(
     source, facts = found.sources["model", model], dict[str, Any]()
     folder, card, own = workspace.baseline(model, source, quiet), found.models[model], found.targets[target]
     test = workspace.test(model, source, 0, quiet)
-    with tempfile.TemporaryDirectory(dir=workspace.folder, prefix="benchmark-") as room:
-        bench = Bench(planned, found, Store(Path(room) / "results"), workspace, Shelf(Path(room) / "shelf"), quiet)
-        bundle = bench.compress(Path(room), folder, facts)
-        evaluation = evaluate(workspace, planned, card, own, bundle, test, Path(room), quiet)
+    with workspace.room(uuid.uuid4().hex) as room:
+        bench = Bench(planned, found, Store(room / "results"), workspace, Shelf(room / "shelf"), quiet)
+        bundle = bench.compress(room, folder, facts)
+        evaluation = evaluate(workspace, planned, card, own, bundle, test, room, quiet)
         files = {component.name: str(folder / f"{component.name}.onnx") for component in card.components}
         yield Session(workspace, planned, measure.Targets(own, None, files, {}), bundle, test, evaluation.references)
 

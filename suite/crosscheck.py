@@ -1,7 +1,6 @@
 """The suite's single-stream latency beside MLPerf LoadGen's, on one session: whether the two agree on what a request takes."""
 
 import importlib.util
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from suite.registry import Registry
 from suite.store import Store
 from suite.workspace import Workspace
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 AGREEMENT = 0.02
 """The two agree if they differ by no more than this share."""
 PERCENTILES = ("p50", "p90")
@@ -28,16 +29,28 @@ STARTING_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One percentile. ours_ms, loadgen_ms: the median over blocks. difference: LoadGen's over ours minus 1, the median over ABBA quads."""
+    """One percentile. ours_ms, loadgen_ms: the median over blocks. difference: LoadGen's over ours minus 1, the median over ABBA quads.
+
+    answers_ms, answers_difference: the same of the answers in LoadGen's requests alone, by our clock. own_us: what LoadGen's requests take
+    beside their answers, the median over its blocks: its bookkeeping, and the steps to Python and back.
+    """
 
     percentile: str
     ours_ms: float
     loadgen_ms: float
     difference: float
+    answers_ms: float
+    answers_difference: float
+    own_us: float
 
     @property
     def holds(self) -> bool:
         return abs(self.difference) <= AGREEMENT
+
+    @property
+    def answers_hold(self) -> bool:
+        """Whether the same holds once LoadGen's own share is taken off."""
+        return abs(self.answers_difference) <= AGREEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +107,20 @@ def crosscheck(workspace: Workspace, planned: PlannedCell, registry: Registry, s
 
 def summarize(result: dict[str, Any]) -> Crosscheck:
     """From what `suite.loadgen.crosscheck` gives: nanoseconds of each block in the order ABBA, (2 * quads, percentiles)."""
-    ours, theirs = (np.array(result[f"{name}_ns"], np.float64) for name in ("ours", "loadgen"))
-    logs = np.log(theirs).reshape(-1, 2, len(PERCENTILES)).mean(1) - np.log(ours).reshape(-1, 2, len(PERCENTILES)).mean(1)
+    ours, theirs, answers = (np.array(result[f"{name}_ns"], np.float64) for name in ("ours", "loadgen", "answers"))
+    raw, alone = _difference(theirs, ours), _difference(answers, ours)
+    own = np.median(theirs - answers, axis=0) / 1e3
+    ms = [np.median(of, axis=0) / 1e6 for of in (ours, theirs, answers)]
     agreements = (
-        Agreement(name, float(np.median(a)) / 1e6, float(np.median(b)) / 1e6, math.expm1(float(np.median(log))))
-        for name, a, b, log in zip(PERCENTILES, ours.T, theirs.T, logs.T, strict=True)
+        Agreement(name, *(float(figures[place]) for figures in (ms[0], ms[1], raw, ms[2], alone, own)))
+        for place, name in enumerate(PERCENTILES)
     )
     busy = (float(np.median(result[f"{name}_cpu_wall"])) for name in ("ours", "loadgen"))
     return Crosscheck(int(result["calls"]), len(ours), tuple(agreements), *busy)
+
+
+def _difference(those: Array, ours: Array) -> Array:
+    """Of each percentile, those over ours minus 1: the median over ABBA quads of the difference of the logarithms."""
+    logs = (np.log(those) - np.log(ours)).reshape(-1, 2, len(PERCENTILES)).mean(1)
+    found: Array = np.expm1(np.median(logs, axis=0))
+    return found

@@ -6,9 +6,7 @@ A fact that the platform does not give is None, never a guess.
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +69,8 @@ def read() -> dict[str, Any]:
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Installed versions of distributions, by name, without importing any; those that are not there are left out."""
+    from importlib import metadata  # here and below: a worker that is launched to be timed imports this module, and asks for neither
+
     found = {}
     for name in names:
         try:
@@ -184,6 +184,8 @@ def _switch(path: str) -> bool | None:
 
 def sysctl(name: str) -> str | None:
     """A fact of macOS."""
+    import subprocess
+
     try:
         return subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

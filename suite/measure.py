@@ -105,7 +105,7 @@ class Session:
             result, columns = self.launch(do, launch=launch, **rest, **shape)
             shape = {name: result[name] for name in ("calls", "quads") if name in result}
             found.append(columns)
-        return _stacked(found)
+        return stacked(found)
 
 
 def measure(
@@ -119,10 +119,8 @@ def measure(
 ) -> tuple[Latency, InstructionCounts, Columns]:
     """The paired latency, what the processor counted, and the raw columns of both. Raises CellFailed."""
     session = Session(workspace, planned, targets, bundle, test, references, progress)
-    columns = _stacked(list(_paired(session)))
-    for side in SIDES:
-        found = session.launches(session.effort.others, "footprint", side=side)
-        columns |= {f"footprint:{side}:{name}": array for name, array in found.items()}
+    launches = list(paired(session))
+    columns = stacked(launches) | _footprints(session, launches)
     reference = targets.reference.name if targets.reference else None
     summary = latency.summarize(columns, (), reference, session.effort.adaptive)
     if planned.cell.method == BASELINE:
@@ -150,7 +148,7 @@ def _check_sides(found: Estimate) -> None:
         )
 
 
-def _paired(session: Session) -> Iterator[Columns]:
+def paired(session: Session) -> Iterator[Columns]:
     """Launches in which both sides take turns: the fewest, and then more until the interval is narrow or there are the most."""
     rest: dict[str, Any] = {"references": str(session.references), "seconds": session.effort.seconds}
     if session.targets.reference is not None:
@@ -160,7 +158,8 @@ def _paired(session: Session) -> Iterator[Columns]:
     found: list[Columns] = []
     for launch in range(session.effort.most):
         session.progress(launch, session.effort.most, "measuring")
-        result, columns = session.launch("measure", launch=launch, **rest)
+        early = launch < 2 * session.effort.others  # each side is loaded first in every other launch
+        result, columns = session.launch("measure", launch=launch, footprint=early, **rest)
         rest |= {name: result[name] for name in ("calls", "quads")}
         session.energy, session.uncounted = result["energy"], result["uncounted"]
         found.append(columns)
@@ -171,9 +170,22 @@ def _paired(session: Session) -> Iterator[Columns]:
 
 def _is_precise(found: list[Columns], fewest: int) -> bool:
     """Whether the interval is narrow, over enough launches that had their core."""
-    old, new = undisturbed(_stacked(found))
+    old, new = undisturbed(stacked(found))
     left = np.isfinite(quad_log_ratios(old, new)).any(-1).sum()
     return bool(left >= fewest and latency.width(speed_up(old, new, STRETCH)) <= PRECISE)
+
+
+def _footprints(session: Session, launches: list[Columns]) -> Columns:
+    """Of each side `footprint:<side>:<name>`, (launches, ...): from the launches that loaded it first, and more where these are few."""
+    columns: Columns = {}
+    for side in SIDES:
+        prefix = f"footprint:{side}:"
+        found = [{name: array for name, array in launch.items() if name.startswith(prefix)} for launch in launches]
+        found = [each for each in found if each][: session.effort.others]
+        while len(found) < session.effort.others:
+            found.append({prefix + name: array for name, array in session.launch("footprint", side=side)[1].items()})
+        columns |= stacked(found)
+    return columns
 
 
 def _load(session: Session, name: str) -> tuple[Scenario, Columns]:
@@ -208,7 +220,7 @@ def _cores(session: Session) -> int:
     return int(host.facts["cores"]) if host else facts.cores()
 
 
-def _stacked(found: list[Columns]) -> Columns:
+def stacked(found: list[Columns]) -> Columns:
     """Those that every launch has: one may have had no counter of energy."""
     return {name: np.stack([columns[name] for columns in found]) for name in found[0] if all(name in columns for columns in found)}
 

@@ -3,7 +3,6 @@
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -26,7 +25,7 @@ class _Source(SourceFileLoader):
         raise OSError
 
 
-class _Files(MetaPathFinder):
+class _Files:
     """Finds the modules that lie in files of their own, wherever those are."""
 
     def __init__(self) -> None:

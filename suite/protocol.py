@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TextIO
@@ -24,6 +25,9 @@ Handler = Callable[[Job, Progress], dict[str, Any]]
 
 NO_SPACE = "no_space"
 """Not a status of a cell: a full disk says nothing about a method, and ends the run."""
+
+EVERY_S = 0.1
+"""A step that is told of more often than this is told of in part: nobody reads faster, and each line wakes the process that waits."""
 
 OUT_OF_MEMORY = ("bad allocation", "bad_alloc", "cannot allocate memory", "can't allocate memory", "failed to allocate memory")
 """How C++ libraries say that memory ran out, through an exception of their own."""
@@ -41,7 +45,7 @@ def serve(handlers: Mapping[str, Handler], failure: str) -> NoReturn:
     try:
         _limit(job)
         plugins.add(job.get("paths", {}))
-        result = handlers[job["do"]](job, lambda done, total, text: say("progress", done=done, total=total, text=text))
+        result = handlers[job["do"]](job, _seldom(lambda done, total, text: say("progress", done=done, total=total, text=text)))
         say("result", **result)
     except BaseException as error:
         traceback.print_exc()
@@ -50,6 +54,20 @@ def serve(handlers: Mapping[str, Handler], failure: str) -> NoReturn:
     out.flush()
     sys.stderr.flush()
     os._exit(0)  # what a plug-in left running (a thread, an exit hook) does not outlive its result
+
+
+def _seldom(progress: Progress) -> Progress:
+    """The same, told of each step's beginning and end, and of what lies between every EVERY_S."""
+    told, when = "", 0.0
+
+    def tell(done: int, total: int, text: str) -> None:
+        nonlocal told, when
+        now = time.monotonic()
+        if text != told or done >= total or now - when >= EVERY_S:
+            told, when = text, now
+            progress(done, total, text)
+
+    return tell
 
 
 def _take_stdout() -> TextIO:

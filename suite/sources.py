@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def shared(files: Iterator[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     waiting = list(files)
     while waiting:
-        for name in _imported(waiting.pop()):
+        for name in _imported(waiting.pop().read_bytes()):
             path = ROOM / f"{name}.py"
             if name not in found and path.is_file():
                 found[name] = hash_file(path)
@@ -46,15 +47,25 @@ def shared(files: Iterator[Path]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _imported(file: Path) -> Iterator[str]:
+@cache
+def _imported(source: bytes) -> frozenset[str]:
+    """The modules of the shared room that a source imports; of one that cannot be parsed, none: whoever imports it reports it.
+
+    What methods share is read again for each of them, and parsing it took longer than all else that finding plug-ins does.
+    """
+    found: set[str] = set()
     try:
-        tree = ast.parse(file.read_bytes())
+        nodes: list[ast.AST] = [ast.parse(source)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deeply for the parser
-        return  # a broken plug-in is reported by whoever imports it
-    for node in ast.walk(tree):
+        return frozenset()
+    while nodes:
+        node = nodes.pop()
         if isinstance(node, ast.ImportFrom) and node.module == SHARED:
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{SHARED}."):
-            yield str(node.module).split(".")[2]
+            found.add(str(node.module).split(".")[2])
         elif isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[2] for alias in node.names if alias.name.startswith(f"{SHARED}."))
+            found |= {alias.name.split(".")[2] for alias in node.names if alias.name.startswith(f"{SHARED}.")}
+        elif not isinstance(node, ast.expr):  # no expression holds an import
+            nodes += ast.iter_child_nodes(node)
+    return frozenset(found)

@@ -119,6 +119,13 @@ def test_the_data_of_a_model_need_no_torch(name):
     assert done.stdout.split() == []
 
 
+def test_a_graph_is_checked_without_torch():
+    """Importing it takes longer than a method that works on graphs, and than checking what that made."""
+    code = "import sys, suite.compress, suite.claims\nfrom suite import formats\nformats.maker('onnx')\nprint('onnx' in sys.modules, 'torch' in sys.modules)"  # noqa: E501
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
 def test_help_imports_only_click():
     code = "import sys, suite.cli\ntry:\n    suite.cli.cli(['--help'])\nexcept SystemExit:\n    print('LOADED', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,12 +1,13 @@
 """The scripts in benchmarks/: each says what it does, and judges as it says."""
 
 import importlib
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import PLUGINS, ROOT
 from scipy import stats
 
 SCRIPTS = ("build", "cell", "isolation", "known_effect", "neighbour")
@@ -57,3 +58,53 @@ def test_a_claim_that_does_not_hold_is_a_failure(holds, status, script, capsys):
         script("sessions").verdict({"one": True, "other": holds})
     assert left.value.code == status
     assert capsys.readouterr().out.splitlines() == ["holds: one", f"{'holds' if holds else 'DOES NOT HOLD'}: other"]
+
+
+@pytest.mark.parametrize("spread", [0.008, 0.016])
+def test_power_is_that_of_students_t(spread, script):
+    """Three launches of the quick tier, normally distributed: the noncentral t distribution has it in closed form."""
+    known_effect, effect = script("known_effect"), 0.045
+    launches = np.random.default_rng(1).normal(0, spread, 20_000)
+    launches += -effect - launches.mean()
+    wanted = stats.nct.cdf(-stats.t.ppf(0.975, 2), 2, -effect / (spread / 3**0.5))
+    assert known_effect.power(launches, known_effect.EFFORT["quick"]) == pytest.approx(wanted, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("effect", "outliers", "tier", "least", "most"),
+    [(0.045, 0.0, "full", 1.0, 1.0), (0.045, 0.1, "quick", 0.6, 0.9), (0.045, 0.1, "full", 0.3, 0.98), (0.0, 0.0, "full", 0.0, 0.04)],
+)
+def test_launches_that_are_far_off_take_power_away(effect, outliers, tier, least, most, script):
+    rng, known_effect = np.random.default_rng(1), script("known_effect")
+    launches = rng.normal(-effect, 0.008, 2000) + 0.2 * (rng.random(2000) < outliers)
+    assert least <= known_effect.power(launches, known_effect.EFFORT[tier]) <= most
+
+
+def test_published_launches_lie_around_the_mean_of_their_record(script):
+    found = script("known_effect").published("x86_cpu_ort")
+    assert {model for _, model in found} >= {"audio_visual_digits", "glyph_clip"}
+    for launches in found.values():
+        assert launches.size >= 5
+        assert launches.mean() == pytest.approx(0, abs=1e-9)
+        assert 0 < launches.std() < 0.1
+
+
+READY = """
+import sys
+from pathlib import Path
+from sessions import ready
+with ready("tiny_matcher", plugins=(Path(sys.argv[1]),)) as session:
+    ratio, logs, grade = session.speed_up()
+    print(session.planned.title, grade, logs.shape[0], ratio.low <= ratio.value <= ratio.high)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is measured elsewhere")
+def test_a_session_is_made_and_timed_as_its_tier_says(tmp_path):
+    """What its compressing writes lies where a method may write."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
+    done = subprocess.run([sys.executable, "-c", READY, PLUGINS], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == ["3", "True"]
+    assert done.stdout.split()[-3] in tuple("ABCDEF")
+    assert not list((tmp_path / ".squeezemark").glob("cell-*")), "what was made is left behind"

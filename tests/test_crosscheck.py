@@ -14,8 +14,9 @@ TARGET = registry.discover().targets["x86_cpu_ort"]
 MISSING = importlib.util.find_spec("mlperf_loadgen") is None
 
 
-def _result(ours, loadgen, busy=0.95):
-    return {"calls": 64, "ours_ns": ours, "loadgen_ns": loadgen, "ours_cpu_wall": [1.0] * len(ours), "loadgen_cpu_wall": [busy] * len(ours)}
+def _result(ours, loadgen, busy=0.95, answers=None):
+    times = {"ours_ns": ours, "loadgen_ns": loadgen, "answers_ns": answers or loadgen}
+    return {"calls": 64, **times, "ours_cpu_wall": [1.0] * len(ours), "loadgen_cpu_wall": [busy] * len(ours)}
 
 
 def test_the_difference_is_that_of_the_quads():
@@ -28,6 +29,19 @@ def test_the_difference_is_that_of_the_quads():
     assert not found.holds
     assert (found.calls, found.blocks, found.ours_cpu_wall, found.loadgen_cpu_wall) == (64, 6, 1.0, 0.95)
     assert not found.disturbed
+
+
+def test_what_loadgen_adds_to_its_answers_is_told_apart():
+    """The machine slows down threefold; the answers in LoadGen's requests take 1 % longer than ours, and LoadGen adds 30 us and 50 us."""
+    ours = [[0.5e6 * pace, 0.6e6 * pace] for pace in (1, 1, 1, 1, 3, 3)]
+    answers = [[p50 * 1.01, p90 * 1.01] for p50, p90 in ours]
+    found = crosscheck.summarize(_result(ours, [[p50 + 30e3, p90 + 50e3] for p50, p90 in answers], answers=answers))
+    assert [row.answers_difference for row in found.agreements] == pytest.approx([0.01, 0.01])
+    assert [row.own_us for row in found.agreements] == pytest.approx([30, 50])
+    assert [row.answers_ms for row in found.agreements] == pytest.approx([0.505, 0.606])
+    assert all(row.answers_hold for row in found.agreements)
+    assert not any(row.holds for row in found.agreements)
+    assert not found.holds, "the claim is about LoadGen's own figures"
 
 
 def test_one_disturbed_quad_does_not_decide():
@@ -43,7 +57,9 @@ def test_a_process_without_its_core_is_said_to_be_disturbed():
 
 @pytest.mark.parametrize("share", [-0.03, 0.03])
 def test_being_faster_is_no_agreement_either(share):
-    assert not crosscheck.summarize(_result([[1e6, 1e6]] * 6, [[1e6 * (1 + share)] * 2] * 6)).holds
+    found = crosscheck.summarize(_result([[1e6, 1e6]] * 6, [[1e6 * (1 + share)] * 2] * 6))
+    assert not found.holds
+    assert not any(row.answers_hold for row in found.agreements)
 
 
 def test_without_loadgen_one_sentence_says_what_brings_it(monkeypatch):
@@ -80,9 +96,12 @@ def test_both_loops_time_the_same_requests(squeezemark, work):
     assert [row["percentile"] for row in found["agreements"]] == ["p50", "p90"]
     for row in found["agreements"]:
         assert 0 < row["ours_ms"] < 100
-        assert 0 < row["loadgen_ms"] < 100
+        assert 0 < row["answers_ms"] < row["loadgen_ms"] < 100
+        assert row["own_us"] > 0
     table = squeezemark(*command)
     assert "within 2%" in table.stdout or "beyond 2%" in table.stdout
+    assert "what it adds to them" in table.stdout
+    assert table.stdout.count(" us") == 2
     assert not list(work.glob("cell-*")), "what was made is left behind"
 
 
@@ -100,7 +119,8 @@ def test_loadgen_asks_for_the_same_items_each_time_and_ours_answers_them():
     mine = loadgen.ours(seen.append, asked)
     assert seen == asked
     assert 0 < mine.ns[0] <= mine.ns[1]
-    assert 0 < block.ns[0] <= block.ns[1]
+    assert 0 < block.answers_ns[0] < block.ns[0] <= block.ns[1], "an answer is a part of its request"
+    assert mine.answers_ns == mine.ns
 
 
 @pytest.mark.skipif(MISSING, reason="LoadGen is not installed")

@@ -55,6 +55,7 @@ def test_the_main_job_in_miniature(squeezemark, tmp_path, work):
     assert columns["recall_at_1"].mean() == pytest.approx(baseline.accuracy.metrics["recall_at_1"].value)
     assert columns["baseline_ns"].shape == columns["compressed_ns"].shape
     assert columns["baseline_ns"].shape[0] == baseline.latency.launches == 3
+    assert {columns[f"footprint:{side}:warm_up_ns"].shape for side in ("baseline", "compressed")} == {(2, 10)}
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").iterdir()}
     again = squeezemark(*command)

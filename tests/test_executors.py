@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from suite import protocol
 from suite.errors import CellFailed, NotWritable
 from suite.executors import local
 
@@ -39,6 +40,18 @@ def test_results_and_progress_come_back_whatever_else_is_printed(process):
     result, told = _run(module, x=21)
     assert result["twice"] == 42
     assert told == [(1, 2, "half")]
+
+
+def test_a_step_of_many_items_is_told_of_from_time_to_time(monkeypatch):
+    """An item takes a 64th of a second: one in seven of them is told, the first and the last of each step always."""
+    told, clock = [], iter(range(10**6))
+    monkeypatch.setattr(protocol.time, "monotonic", lambda: next(clock) / 64)
+    tell = protocol._seldom(lambda *step: told.append(step))
+    for text in ("exporting", "evaluating"):
+        for done in range(1, 26):
+            tell(done, 25, text)
+    assert [done for done, _, text in told if text == "exporting"] == [1, 8, 15, 22, 25]
+    assert [done for done, _, text in told if text == "evaluating"] == [1, 8, 15, 22, 25]
 
 
 @pytest.mark.parametrize(

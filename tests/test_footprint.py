@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite import arrays, footprint
+from suite import arrays, footprint, measure
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of the resident set")
 MIB = 1 << 20
@@ -67,3 +67,21 @@ def test_where_the_platform_tells_no_memory_it_is_not_a_number(job, monkeypatch,
     footprint.footprint(job, lambda *_: None)
     found = arrays.load(job["out"])
     assert np.isnan([found["load_bytes"], found["inference_bytes"]]).all()
+
+
+@pytest.mark.parametrize(("launches", "more"), [(2, ["baseline", "compressed"]), (3, ["baseline"]), (4, []), (7, [])])
+def test_launches_that_loaded_a_side_first_are_taken_and_others_only_where_these_are_few(launches, more):
+    asked = []
+
+    def launch(do, side):
+        asked.append(side)
+        return {}, {"load_ns": np.array(1000 + len(asked))}
+
+    session = SimpleNamespace(effort=SimpleNamespace(others=2), launch=launch)
+    sides = ("compressed", "baseline")
+    paired = [{"baseline_ns": np.array([1]), f"footprint:{sides[n % 2]}:load_ns": np.array(n)} for n in range(launches)]
+    found = measure._footprints(session, paired)
+    assert asked == more
+    assert {name: array.shape for name, array in found.items()} == {f"footprint:{side}:load_ns": (2,) for side in sides}
+    assert found["footprint:compressed:load_ns"][0] == 0
+    assert found["footprint:baseline:load_ns"][0] == 1

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite import arrays, launch, loading, timing
+from suite import arrays, footprint, launch, loading, timing
 from suite.errors import CellFailed
 from suite.glue import Glue
 
@@ -82,6 +82,34 @@ def test_an_artifact_that_remembers_is_found_out():
     with pytest.raises(CellFailed, match="answers from memory") as failed:
         launch._probe(remembers, 100)
     assert failed.value.status == "invalid_output"
+
+
+def test_what_was_asked_before_is_not_taken_for_new():
+    """A process that has asked for the first ten items takes others for the probe."""
+    asked = []
+    launch._probe(asked.append, 100, known=10)
+    assert min(asked) == 11
+    assert [asked.count(index) for index in sorted(set(asked))] == [2] * 2 * launch.FRESH
+
+
+@pytest.mark.parametrize(("number", "first"), [(0, "compressed"), (1, "baseline")])
+def test_a_launch_tells_what_the_side_took_that_it_loaded_first(number, first, monkeypatch):
+    loaded = []
+
+    def run(job, side):
+        loaded.append(side)
+        return lambda component, feed: {"y": feed["x"]}
+
+    glue = Glue(SimpleNamespace(request=_request, size=lambda inputs: 4))
+    monkeypatch.setattr(loading, "run", run)
+    monkeypatch.setattr(loading, "runtime", lambda job: None)
+    runs, found = launch._loaded({"launch": number, "footprint": True}, glue, {"x": np.zeros((4, 1))})
+    assert loaded == [first, *(side for side in loading.SIDES if side != first)]
+    assert set(runs) == set(loading.SIDES)
+    assert {name.rpartition(":")[0] for name in found} == {f"footprint:{first}"}
+    assert found[f"footprint:{first}:warm_up_ns"].shape == (footprint.REQUESTS,)
+    assert launch._loaded({"launch": number}, glue, {"x": np.zeros((4, 1))})[1] == {}, "unless it is asked for, it asks for nothing"
+    assert loaded[2:] == loaded[:2]
 
 
 def test_components_are_timed_apart():

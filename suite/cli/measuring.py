@@ -114,19 +114,27 @@ def _as_object(title: str, found: "Crosscheck") -> dict[str, Any]:
 
 
 def _side_by_side(title: str, found: "Crosscheck") -> str:
-    from suite.crosscheck import AGREEMENT
-
     lines = [
         f"{title}: {found.blocks} blocks of {found.calls} requests each, in turn",
         f"{'':10}{'ours':>12}{'LoadGen':>12}{'difference':>12}",
     ]
     for row in found.agreements:
-        words = f"{'within' if row.holds else 'beyond'} {AGREEMENT:.0%}"
-        lines.append(f"{row.percentile:10}{row.ours_ms:9.3f} ms{row.loadgen_ms:9.3f} ms{row.difference:+12.2%}  {words}")
+        lines.append(_row(row.percentile, row.ours_ms, row.loadgen_ms, row.difference, row.holds))
     lines.append(f"{'cpu/wall':10}{found.ours_cpu_wall:12.2f}{found.loadgen_cpu_wall:12.2f}")
+    lines.append("Of LoadGen's requests the answers alone, by our clock, and what it adds to them:")
+    for row in found.agreements:
+        alone = _row(row.percentile, row.ours_ms, row.answers_ms, row.answers_difference, row.answers_hold)
+        lines.append(f"{alone}, and {row.own_us:.1f} us")
     if found.disturbed:
         lines.append("It did not get its core: something else runs on this machine, and what is said of the agreement may be said of that.")
     return "\n".join(lines)
+
+
+def _row(name: str, ours_ms: float, theirs_ms: float, difference: float, holds: bool) -> str:
+    from suite.crosscheck import AGREEMENT
+
+    words = f"{'within' if holds else 'beyond'} {AGREEMENT:.0%}"
+    return f"{name:10}{ours_ms:9.3f} ms{theirs_ms:9.3f} ms{difference:+12.2%}  {words}"
 
 
 def _execute(config: "Config", registry: "Registry", paths: dict[str, list[str]]) -> "list[Record]":

@@ -57,8 +57,9 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
             try:
                 _send(process, job)
                 result = _listen(process, timeout_s, progress)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=10)
+                if result is None:  # it is ending: how it does is the reason
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(timeout=10)
             finally:
                 kill(process)
                 left = 0 if interpreter.relays else end_those_left(mark, process.pid)  # a sandbox takes all of its processes with it

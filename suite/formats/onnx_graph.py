@@ -1,4 +1,7 @@
-"""ONNX: the format that the suite exports to, audits in `suite.audit` and runs with ONNX Runtime."""
+"""ONNX: the format that the suite exports to, audits in `suite.audit` and runs with ONNX Runtime.
+
+torch is imported where a module is exported: reading and checking graphs does not need it, and importing it takes longer than that does.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -12,9 +15,7 @@ import onnx
 from suite import caches, stored
 from suite.audit import check_loads, inspect, read
 from suite.contracts import Component
-from suite.export import export, strip
 from suite.graph import nodes
-from suite.reference import is_graph
 
 if TYPE_CHECKING:
     from suite.contracts import Arrays
@@ -24,6 +25,9 @@ __all__ = ["check_loads", "held", "inspect", "lower"]
 
 def lower(part: Any, component: Component, calls: "Sequence[Arrays]", path: Path) -> None:
     """The ONNX file of a torch module, or of a model that is a graph already. Raises CellFailed."""
+    from suite.export import export, strip
+    from suite.reference import is_graph
+
     if not is_graph(part):
         export(part, component, calls, path)
         return
