@@ -4,16 +4,20 @@ The items come from the model's own data, as long as those are, byte for byte, t
 """
 
 import io
+import os
 import wave
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from suite.contracts import ModelCard, Picture, Skip, Sound, Text
 from suite.evidence import Evidence
+from suite.pages import slug
 from suite.record import Record
 from suite.testsets import Source, Words, of_model, said, short
 from suite.wording import say
@@ -64,15 +68,24 @@ class Examples:
     reason: str | None = None
 
 
+class _Exhibit(msgspec.Struct, frozen=True):
+    """Of one item."""
+
+    shown: tuple[Shown, ...]
+    files: dict[str, bytes]
+
+
 @dataclass
 class Gallery:
     """Finds examples, record by record. A test set is made, or read from the working folder of a run, once it is needed, and once.
 
-    files: what the pages refer to, by the path below the folder of the examples.
+    files: what the pages refer to, by the path below the folder of the examples. room: a folder in which processes of one build leave each
+    other what a model showed of an item, which may take it longer than a page.
     """
 
     models: Mapping[str, ModelCard]
     work: Path | None = None
+    room: Path | None = None
     files: dict[str, bytes] = field(default_factory=dict)
     _sources: dict[tuple[str, int], Source | Skip] = field(default_factory=dict)
     _shown: dict[tuple[str, int], tuple[Shown, ...]] = field(default_factory=dict)
@@ -107,22 +120,27 @@ class Gallery:
     def _example(self, source: Source, told: Words | None, item: int) -> Example:
         key = source.folder, item
         if key not in self._shown:
-            things = source.data.exhibit(source.split, item) if hasattr(source.data, "exhibit") else ()
-            self._shown[key] = tuple(self._thing(thing, f"{source.folder}/{item}-{n}") for n, thing in enumerate(things[:THINGS]))
+            made = self._left(source, item)
+            self._shown[key] = made.shown
+            self.files.update(made.files)
         truth, before, after = (short(texts[item]) for texts in told) if told else (None, None, None)
         return Example(item, self._shown[key], truth, before, after)
 
-    def _thing(self, thing: object, stem: str) -> Shown:
-        if isinstance(thing, Picture):
-            pixels = _fitting(thing.pixels)
-            self.files[f"{stem}.png"] = png(pixels)
-            return Shown("picture", short(thing.title), f"{stem}.png", width=pixels.shape[1], height=pixels.shape[0])
-        if isinstance(thing, Sound):
-            self.files[f"{stem}.wav"] = wav(thing)
-            return Shown("sound", short(thing.title), f"{stem}.wav")
-        if isinstance(thing, Text):
-            return Shown("text", short(thing.title), text=short(thing.text))
-        raise TypeError(f"exhibit() gives a {type(thing).__name__}, not a Picture, a Sound or a Text")
+    def _left(self, source: Source, item: int) -> _Exhibit:
+        """What a model shows of an item: as another process has left it, or made now."""
+        place = self.room / f"{slug(source.folder)}-{item}" if self.room else None
+        if place is not None and place.is_file():
+            return msgspec.msgpack.decode(place.read_bytes(), type=_Exhibit)
+        things = source.data.exhibit(source.split, item) if hasattr(source.data, "exhibit") else ()
+        files: dict[str, bytes] = {}
+        shown = tuple(_thing(thing, f"{source.folder}/{item}-{n}", files) for n, thing in enumerate(things[:THINGS]))
+        made = _Exhibit(shown, files)
+        if place is not None:
+            part = place.with_name(f"{place.name}.{os.getpid()}")
+            with suppress(OSError):  # then the others make it themselves
+                part.write_bytes(msgspec.msgpack.encode(made))
+                part.replace(place)
+        return made
 
     def _source(self, record: Record) -> Source | Skip:
         """The test set of a record, or why it is not to be had."""
@@ -135,6 +153,20 @@ class Gallery:
         if isinstance(found, Source) and found.sha256 != sha256:
             return Skip(say("The test set that the model makes today is not the one of this record, so its items cannot be shown again."))
         return found
+
+
+def _thing(thing: object, stem: str, files: dict[str, bytes]) -> Shown:
+    """A part of an item as a page shows it; its file is put among the others. Raises TypeError for what is none."""
+    if isinstance(thing, Picture):
+        pixels = _fitting(thing.pixels)
+        files[f"{stem}.png"] = png(pixels)
+        return Shown("picture", short(thing.title), f"{stem}.png", width=pixels.shape[1], height=pixels.shape[0])
+    if isinstance(thing, Sound):
+        files[f"{stem}.wav"] = wav(thing)
+        return Shown("sound", short(thing.title), f"{stem}.wav")
+    if isinstance(thing, Text):
+        return Shown("text", short(thing.title), text=short(thing.text))
+    raise TypeError(f"exhibit() gives a {type(thing).__name__}, not a Picture, a Sound or a Text")
 
 
 def chosen(changed: Array, most: int) -> list[int]:

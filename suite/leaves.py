@@ -51,6 +51,7 @@ class Leaves:
             "row": row,
             "tier": evidence.provenance.tier(record),
             "grant": evidence.provenance.grants.get(record.name),
+            "reproduced_by": evidence.provenance.reproduced.get(record.name, ()),
             "view": view,
             "baseline": baseline,
             "successor": None if view else self._current.get(identity(record)),

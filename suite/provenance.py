@@ -6,7 +6,7 @@ record that is put in the place of another under the same name has none. Bundles
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -65,10 +65,14 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Record name -> its tier and the grant of it, and what is wrong with grants; a name that is not there is self-reported."""
+    """Record name -> its tier and the grant of it, and what is wrong with grants; a name that is not there is self-reported.
+
+    reproduced: record name -> the keys of the records that bear it out, of those that have a grant.
+    """
 
     grants: Mapping[str, Grant]
     broken: tuple[BrokenGrant, ...] = ()
+    reproduced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def tier(self, record: Record) -> Tier:
         """Of a record of the store that was asked."""
@@ -81,6 +85,7 @@ NOBODY = Provenance({})
 def read(store: Store) -> Provenance:
     """Every grant that holds: its file can be read, and the record's file is the very one that it names. The best tier counts."""
     found: dict[str, Grant] = {}
+    reproduced: dict[str, tuple[str, ...]] = {}
     broken = []
     for path in sorted((store.folder / FOLDER).glob("*.json")):
         try:
@@ -93,8 +98,8 @@ def read(store: Store) -> Provenance:
             if problem:
                 broken.append(BrokenGrant(path, problem))
             elif granted.record not in found or TIERS.index(grant.tier) < TIERS.index(found[granted.record].tier):
-                found[granted.record] = grant
-    return Provenance(found, tuple(broken))
+                found[granted.record], reproduced[granted.record] = grant, granted.reproduced_by
+    return Provenance(found, tuple(broken), reproduced)
 
 
 def _problem(store: Store, granted: Granted) -> str | None:

@@ -90,7 +90,8 @@ def render(
         boards = summarize(evidence.records, evidence.columns, granted)
         press = Press(cards, {"notes": notes(boards)})
         site = Site(press, evidence, boards, seen.names)
-        bench = Workbench(seen, front, site, press, Gallery(models, work), place.fresh, place.shelf, _stamp(cards), place.previous)
+        gallery = Gallery(models, work, place.aside)
+        bench = Workbench(seen, front, site, press, gallery, place.fresh, place.shelf, _stamp(cards), place.previous)
         outcomes = build(bench, chronicle, processes, show.progress)
         place.done({outcome.kept for outcome in outcomes})
     broken: list[BrokenRecord | BrokenGrant] = [*seen.broken, *granted.broken]

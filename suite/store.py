@@ -119,10 +119,16 @@ class Store:
 def parse(path: Path, data: bytes) -> Record:
     """The record that a file's bytes are. Raises BrokenRecord."""
     try:
-        version = msgspec.json.decode(data, type=_Versioned).schema
+        try:
+            record = decode(data)
+            version = record.schema
+        except msgspec.ValidationError:  # which a record of a newer schema may well be
+            version = msgspec.json.decode(data, type=_Versioned).schema
+            if version <= SCHEMA:
+                raise
         if version > SCHEMA:
             raise BrokenRecord(path, f"its schema {version} is newer than this squeezemark's {SCHEMA}")
-        return decode(data)
+        return record
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenRecord(path, _reason(error)) from error
 

@@ -59,8 +59,9 @@ class Source:
             found = words(self.data, self.split.labels, of)
             return found and ({item: found[0][item] for item in items}, {item: found[1][item] for item in items})
         try:
-            labels, given = ({name: array[items] for name, array in side.items()} for side in (self.split.labels, of))
-            found = words(self.data, labels, given)
+            every = {len(array) for array in of.values()}  # labels of another length are not of items, and stay whole
+            apart = {name: array[items] if {len(array)} == every else array for name, array in self.split.labels.items()}
+            found = words(self.data, apart, {name: array[items] for name, array in of.items()})
         except Exception:  # the model's own functions may need all items
             return None
         return found and (dict(zip(items, found[0], strict=False)), dict(zip(items, found[1], strict=False)))

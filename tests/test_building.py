@@ -167,7 +167,7 @@ def test_a_full_disk_leaves_the_old_site(store: Store, tmp_path: Path, monkeypat
     def full(path: Path, *given: object, **named: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shelves.shutil, "copyfile", full)
+    monkeypatch.setattr(shelves.Workbench, "_put", full)
     with pytest.raises(SiteError, match=r"No space left on device.*as it was"):
         publish(store, tmp_path / "site")
     assert content(tmp_path / "site") == before

@@ -4,6 +4,7 @@ import io
 import wave
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from suite.examples import FORGOTTEN, GAINED, Gallery, chosen, png, wav
 from suite.hashing import hash_split
 from suite.record import Record
 from suite.store import Store
+from suite.testsets import Source
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +249,33 @@ def test_every_reference_model_has_something_to_show(model: str) -> None:
 
 def test_the_words_of_the_gallery_are_the_ones_that_are_tested() -> None:
     assert len(truths(split(0).labels)) == len(answers({}, {"prediction": np.arange(ITEMS)})) == ITEMS
+
+
+def test_labels_that_are_not_of_items_stay_whole() -> None:
+    """As a model has that keeps a table beside its labels: an item that lies beyond its end has words all the same."""
+    items = 6
+    data = SimpleNamespace(
+        truths=lambda labels: [f"{labels['table'][0]} {right}" for right in labels["right"]],
+        answers=lambda labels, predictions: [f"{labels['table'][1]} {found}" for found in predictions["found"]],
+    )
+    source = Source("beside", data, Split({}, {"right": np.arange(items), "table": np.array([70, 80])}), "0" * 64)
+    old, new = {"found": np.arange(items) + 10}, {"found": np.arange(items) + 20}
+    assert source.words([0, 1], old, new) == ({0: "70 0", 1: "70 1"}, {0: "80 10", 1: "80 11"}, {0: "80 20", 1: "80 21"})
+    assert source.words([1, 5], old, new) == ({1: "70 1", 5: "70 5"}, {1: "80 11", 5: "80 15"}, {1: "80 21", 5: "80 25"})
+
+
+def test_what_one_process_left_another_need_not_make(store: Store, tmp_path: Path) -> None:
+    shown: list[int] = []
+
+    def counted(made: Split, index: int) -> tuple[Picture | Sound | Text, ...]:
+        shown.append(index)
+        return exhibit(made, index)
+
+    with installed(exhibit=counted):
+        first, second = Gallery(cards(), room=tmp_path), Gallery(cards(), room=tmp_path)
+        found, made = look(store, first), list(shown)
+        assert look(store, second) == found
+    assert made == shown
+    assert second.files == first.files
+    with installed():
+        assert look(store, Gallery(cards())) == found

@@ -26,6 +26,7 @@ class Replacement:
     """A new folder beside the site. Once `done` was called it takes the site's place; otherwise it goes, whatever happened.
 
     fresh: to be filled. previous: the site that is there. shelf: where to keep what boards came to; it goes too without a working folder.
+    aside: for what the processes of this build leave each other.
     """
 
     def __init__(self, out: Path, stores: Iterable[Store], work: Path | None) -> None:
@@ -42,6 +43,8 @@ class Replacement:
             raise UsageError(f"The site cannot be written to {self.out} ({error.strerror}); choose another folder with --out.") from error
         self.fresh, self.shelf = self.room / "site", self.room / "shelf"
         self.fresh.mkdir()
+        self.aside = self.room / "aside"
+        self.aside.mkdir()
         self.fresh.chmod(0o755)
         (self.fresh / MARKER).write_text("Rendered by squeezemark; replaced as a whole by the next rendering.\n")
         self.previous = self.out if self.work is not None and (self.out / MARKER).is_file() else None
