@@ -74,6 +74,16 @@ def test_several_processes_give_the_same_bytes(
     assert content(tmp_path / "site") == content(built[0])
 
 
+def test_a_picture_that_another_process_wrote_first_keeps_its_time(tmp_path: Path) -> None:
+    """Boards know a file by its time: one that is written again would have another board made anew at the next build."""
+    place = tmp_path / "one.png"
+    shelves._write_once(place, b"the same")
+    os.utime(place, (1, 1))
+    shelves._write_once(place, b"the same")
+    assert place.stat().st_mtime == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
+
+
 def test_what_has_not_changed_keeps_its_bytes_and_its_time(store: Store, built: tuple[Path, Path], tmp_path: Path) -> None:
     results = build(tmp_path / "results", shape=SHAPE, plans=PLANS[:2])
     first = again(results, tmp_path / "site", tmp_path / "work")

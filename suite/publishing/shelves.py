@@ -157,7 +157,7 @@ class Workbench:
         place = self.out / "assets" / EXAMPLES / file
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            _write(place, self.gallery.files[file])
+            _write_once(place, self.gallery.files[file])
         return _file(self.out, str(place.relative_to(self.out)))
 
     def _data(self, evidence: Evidence, record: Record) -> Iterator[File]:
@@ -179,6 +179,23 @@ def _outcome(number: int, kept: Path, built: Built, reused: bool) -> Outcome:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all: several processes may write the same file."""
+    _part(path, data).replace(path)
+
+
+def _write_once(path: Path, data: bytes) -> None:
+    """The same, but a file that another process has written meanwhile stays: its time is what boards know it by at the next build."""
+    part = _part(path, data)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _part(path: Path, data: bytes) -> Path:
     part = path.with_name(f".{path.name}-{os.getpid()}.part")
     part.write_bytes(data)
-    part.replace(path)
+    return part
