@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
@@ -182,6 +183,20 @@ def test_a_full_disk_leaves_the_old_site(store: Store, tmp_path: Path, monkeypat
         publish(store, tmp_path / "site")
     assert content(tmp_path / "site") == before
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of processes there")
+def test_a_page_that_does_not_fit_is_an_error_and_no_shorter_page(tmp_path: Path) -> None:
+    """A system that has room for a part writes that part, and says how much: whoever does not look has a page that ends in the middle."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            shelves.Workbench._put(SimpleNamespace(out=tmp_path), "page.html", b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])

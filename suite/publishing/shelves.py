@@ -148,10 +148,8 @@ class Workbench:
         return self._put(path, text.encode("utf-8"))
 
     def _put(self, path: str, data: bytes) -> File:
-        with open(f"{self.out}/{path}", "wb", buffering=0) as file:  # a path that is put together takes longer than the writing
-            file.write(data)
-            found = os.fstat(file.fileno())
-        return File(path, found.st_size, found.st_mtime_ns)
+        (self.out / path).write_bytes(data)
+        return _file(self.out, path)
 
     def _picture(self, file: str) -> File:
         place = self.out / "assets" / EXAMPLES / file

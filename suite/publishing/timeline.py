@@ -7,7 +7,6 @@ from suite.charts import Axis, Frame, Tick
 from suite.publishing.history import Verdict
 from suite.record import Estimate
 
-MINUS = "\N{MINUS SIGN}"
 WIDTH, HEIGHT = 343.0, 176.0
 ROOM = 0.16
 """Share of the span that is left free above and below, for the words at a mark."""
@@ -74,7 +73,7 @@ def timeline(readings: Sequence[Reading], neutral: float | None = None, log: boo
     return Timeline(
         frame,
         _names(readings, across, step),
-        tuple(Tick(tick.at, tick.text.replace("-", MINUS)) for tick in upright.ticks(5)),
+        tuple(Tick(tick.at, tick.text.replace("-", "\N{MINUS SIGN}")) for tick in upright.ticks(5)),
         marks,
         path,
         level,
