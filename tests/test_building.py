@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -190,11 +191,12 @@ def test_a_page_that_does_not_fit_is_an_error_and_no_shorter_page(tmp_path: Path
     """A system that has room for a part writes that part, and says how much: whoever does not look has a page that ends in the middle."""
     import resource
 
+    bench: Any = SimpleNamespace(out=tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            shelves.Workbench._put(SimpleNamespace(out=tmp_path), "page.html", b"x" * 5000)
+            shelves.Workbench._put(bench, "page.html", b"x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
