@@ -61,10 +61,12 @@ def describe(card: Card) -> str:
     return "\n".join(_lines(card))
 
 
-def baseline_line(card: ModelCard, results: Path) -> str:
-    """The newest record of the uncompressed model, as text."""
-    fits = [r for r in newest_first(Store(results).records()) if (r.cell.model, r.cell.method) == (card.name, BASELINE)]
-    record = next((record for record in fits if record.accuracy is not None), None)
+def baseline_line(registry: Registry, card: ModelCard, results: Path) -> str:
+    """The uncompressed model as text: its newest record on a reference target, elsewhere if there is none."""
+    measured = [r for r in newest_first(Store(results).records()) if (r.cell.model, r.cell.method) == (card.name, BASELINE)]
+    references = {name for name, target in registry.targets.items() if target.is_reference}
+    preferred = sorted(measured, key=lambda record: record.cell.target not in references)
+    record = next((record for record in preferred if record.accuracy is not None), None)
     if record is None or record.accuracy is None:
         return f"not measured yet: squeezemark run --models {card.name} --methods {BASELINE} --results {results}"
     found = record.accuracy.metrics[record.accuracy.metric]

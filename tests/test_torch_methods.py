@@ -69,3 +69,12 @@ def test_the_program_is_what_the_card_claims(name, variant, calls, tmp_path):
 def test_where_there_is_no_linear_layer_torchao_has_nothing_to_do(name):
     with pytest.raises(NotApplicable, match="there is no linear layer in text"):
         applied(name, REGISTRY.methods[name].variants[0], nn.Conv2d(1, 1, 3))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name.startswith("torchao")])
+def test_a_row_of_zeros_as_pruning_leaves_it_stays_zero(name):
+    whole = nn.Sequential(nn.Linear(64, 8, bias=False))
+    nn.init.zeros_(whole[0].weight[3])
+    found = applied(name, REGISTRY.methods[name].variants[0], whole)(torch.ones(2, 64))
+    assert torch.all(found[:, 3] == 0)
+    assert torch.all(found[:, 4] != 0)

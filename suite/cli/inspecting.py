@@ -45,10 +45,11 @@ def describe(name: str, results: Path, picture: Path | None, plugins: tuple[str,
 
     if name.endswith(".py"):
         name, model_files = Path(name).stem, (*model_files, name)
-    card = catalogue.find(discover(plugins, model_files), name)
+    registry = discover(plugins, model_files)
+    card = catalogue.find(registry, name)
     click.echo(catalogue.describe(card))
     if isinstance(card, ModelCard):
-        click.echo(f"\nbaseline  {catalogue.baseline_line(card, results)}\n")
+        click.echo(f"\nbaseline  {catalogue.baseline_line(registry, card, results)}\n")
         _take_apart(card)
     if picture is not None:
         from suite import samples

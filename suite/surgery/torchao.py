@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from suite.contracts import NotApplicable
@@ -20,5 +21,16 @@ def quantized(parts: Mapping[str, nn.Module], config: Any) -> dict[str, nn.Modul
     for name, part in parts.items():
         made[name] = copy.deepcopy(part).eval()
         quantize_(made[name], config)
+        _keep_zeros(made[name])
         unwrap_tensor_subclass(made[name])  # a tensor of a class of its own would be written as a pickle
     return made
+
+
+def _keep_zeros(part: nn.Module) -> None:
+    """Rows of zeros, as pruning leaves them: their scale in float8 is zero, torchao divides by it, and the row is NaN without this."""
+    from torchao.quantization import Float8Tensor
+
+    for layer in part.modules():
+        weight = getattr(layer, "weight", None)
+        if isinstance(weight, Float8Tensor):
+            weight.qdata.view(torch.uint8)[(weight.scale == 0).expand(weight.qdata.shape)] = 0  # +0.0 in every float8 type
