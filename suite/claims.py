@@ -27,7 +27,7 @@ def check_claims(
     """
     held = formats.maker(format).held
     after, before = ({name: held(path) for name, path in files.items()} for files in (artifact, baseline))
-    about_weights = (claims.weight_bits, claims.mean_bits, claims.sparsity, claims.parameters)
+    about_weights = (claims.weight_bits, claims.mean_bits, claims.sparsity, claims.semi_structured, claims.parameters)
     if any(claim is not None for claim in about_weights) and not any(model.weights(claims.layers) for model in before.values()):
         raise CellFailed("unsupported", f"there is no weight of {' or '.join(claims.layers)} in {', '.join(before)}")
     return tuple(check(claims, after, before) for field, check in _CHECKS.items() if getattr(claims, field) not in (None, ()))
@@ -81,6 +81,18 @@ def _sparsity(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     return ClaimCheck(
         claim="sparsity",
         claimed=f"{_percent(claimed)} zeros in the weights of {_layers(claims)}",
+        realised=_percent(share),
+        holds=share >= claimed - TOLERANCE,
+    )
+
+
+def _semi_structured(claims: Claims, after: Models, before: Models) -> ClaimCheck:
+    weights = [weight for model in after.values() for weight in model.weights(claims.layers)]
+    share = sum(weight.elements * weight.semi_structured for weight in weights) / max(1, sum(weight.elements for weight in weights))
+    claimed = claims.semi_structured or 0.0
+    return ClaimCheck(
+        claim="2:4 sparsity",
+        claimed=f"two zeros in each four, for {_percent(claimed)} of the weights of {_layers(claims)}",
         realised=_percent(share),
         holds=share >= claimed - TOLERANCE,
     )
@@ -148,6 +160,7 @@ _CHECKS: dict[str, Callable[[Claims, Models, Models], ClaimCheck]] = {
     "weight_bits": _weight_bits,
     "mean_bits": _mean_bits,
     "sparsity": _sparsity,
+    "semi_structured": _semi_structured,
     "parameters": _parameters,
     "cache_bits": _cache_bits,
     "operators": _operators,

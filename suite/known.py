@@ -107,8 +107,16 @@ KNOWN = (
                 *_both("entropy_pruning", "random_pruning", "elements_50", "units_75"),
                 *_both("correlation_pruning", "random_pruning", "elements_50", "units_75"),
                 *_both("wanda", "random_pruning", "elements_50", "elements_70"),
+                *_both("sparsegpt", "random_pruning", "elements_50", "elements_70"),
             )
         ),
+    ),
+    Known(
+        "repair",
+        "What stays makes up for what goes",
+        "At the same sparsity, changing the weights that stay keeps more accuracy than leaving them as they are.",
+        (Source("Frantar and Alistarh 2023", "2301.00774"),),
+        Above((*_both("sparsegpt", "wanda", "elements_50", "elements_70"),)),
     ),
     Known(
         "global",

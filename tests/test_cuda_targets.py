@@ -87,6 +87,23 @@ def test_a_provider_that_is_not_there_is_refused_and_not_replaced(provider, tmp_
         OrtRunner({"only": tmp_path / "none.onnx"}, settings)
 
 
+def test_tensorrt_is_told_what_its_card_says(tmp_path, monkeypatch):
+    import onnxruntime
+
+    told = []
+
+    def keep(path, options, providers):
+        told.extend(providers)
+        raise RuntimeError("no GPU here")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["TensorrtExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", keep)
+    with pytest.raises(NotApplicable, match="no GPU here"):
+        OrtRunner(_doubled(tmp_path), REGISTRY.targets["cuda_tensorrt"].settings)
+    options = {"device_id": "0", "trt_fp16_enable": "False", "trt_sparsity_enable": "True"}
+    assert told == [("TensorrtExecutionProvider", options)]
+
+
 def _doubled(folder):
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
     weight = numpy_helper.from_array(np.eye(4, dtype=np.float32) * 2, "w")

@@ -45,7 +45,8 @@ class Claims:
 
     layers: the operators whose weights it works on; the claims are about these weights, and about the components that have some.
     weight_bits: stored width of at least `coverage` of these weights, in each component. mean_bits: their width on average, over all
-    components together, scales and zero points not counted. sparsity: share of zeros in them. parameters: what is left of those that
+    components together, scales and zero points not counted. sparsity: share of zeros in them. semi_structured: share of them that lie
+    in groups of four, consecutive along one axis of a matrix, of which two or more are zero. parameters: what is left of those that
     are made smaller, as a share of what they had; they are at least `coverage` of all of them. cache_bits: stored width of every cache
     of the components that have one. operators: ONNX operators that must be there, in every component that has the layers which they
     stand for.
@@ -56,6 +57,7 @@ class Claims:
     coverage: float = 0.5
     mean_bits: float | None = None
     sparsity: float | None = None
+    semi_structured: float | None = None
     parameters: float | None = None
     cache_bits: int | None = None
     operators: tuple[str, ...] = ()

@@ -29,9 +29,10 @@ from suite.audit import FEEDS, check_answers, part
 from suite.contracts import Component
 from suite.errors import CellFailed
 from suite.export import TOLERANCE, Arrays, arguments, check_alike, root_cause
+from suite.graph import Array
 from suite.record import Part
 from suite.reference import is_graph
-from suite.stored import Constant, width
+from suite.stored import Constant, counted, width
 
 NAMES = "tensor_names"
 """The constant method of a program that has the names of its inputs and outputs, as the bytes of a JSON text."""
@@ -133,7 +134,7 @@ class Program:
                 if index := value["constant_buffer_idx"]:
                     key, kind = graph["constant_data"][index]["named_key"], _TYPES[value["datatype"].removeprefix("xnn_datatype_")]
                     shape = tuple(value["dims"])
-                    found[value["id_out"]] = key, Constant(kind, shape, _zeros(self._bytes(key), kind, shape))
+                    found[value["id_out"]] = key, counted(kind, _zero(self._bytes(key), kind, shape))
             yield graph, found
 
     @cached_property
@@ -146,7 +147,7 @@ class Program:
                 stored = self.file.program.constant_buffer[index].storage if tensor.allocation_info is None else b""
                 if stored:
                     kind, shape = _SCALARS[tensor.scalar_type.name], tuple(tensor.sizes)
-                    found[f"#{index}"] = Constant(kind, shape, _zeros(bytes(stored), kind, shape))
+                    found[f"#{index}"] = counted(kind, _zero(bytes(stored), kind, shape))
         return found
 
     @cached_property
@@ -185,14 +186,17 @@ def _calls(step: Any) -> bool:
     return hasattr(step.instr_args, "op_index")
 
 
-def _zeros(data: bytes, kind: str, shape: tuple[int, ...]) -> int:
-    """How many elements are zero. XNNPACK's integers of weights are symmetric, and nibbles are stored with 8 added."""
+def _zero(data: bytes, kind: str, shape: tuple[int, ...]) -> Array:
+    """Which elements are zero, bool. XNNPACK's integers of weights are symmetric, and nibbles are stored with 8 added."""
     if width(kind) == 4:
         raw = np.frombuffer(data, np.uint8)
-        return int(np.count_nonzero(np.stack([raw & 15, raw >> 4], 1).reshape(-1)[: int(np.prod(shape))] == 8))
-    if kind == "bfloat16":
-        return int(np.count_nonzero(np.frombuffer(data, np.uint16) & 0x7FFF == 0))
-    return int(np.count_nonzero(np.frombuffer(data, np.dtype(kind))[: int(np.prod(shape))] == 0))
+        flat = np.stack([raw & 15, raw >> 4], 1).reshape(-1) == 8
+    elif kind == "bfloat16":
+        flat = np.frombuffer(data, np.uint16) & 0x7FFF == 0
+    else:
+        flat = np.frombuffer(data, np.dtype(kind)) == 0
+    found: Array = flat[: int(np.prod(shape))].reshape(shape)
+    return found
 
 
 def _decompiled(payload: bytes) -> dict[str, Any]:

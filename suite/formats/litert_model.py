@@ -22,7 +22,7 @@ from suite.errors import CellFailed
 from suite.export import Array, Arrays, arguments, check_alike, root_cause
 from suite.record import Part
 from suite.reference import is_graph
-from suite.stored import Constant
+from suite.stored import Constant, counted
 
 TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
@@ -144,7 +144,7 @@ def _constant(tensor: Any, data: Array) -> Constant:
         values = np.frombuffer(raw.tobytes(), np.dtype(kind))
     points = tensor.quantization.zeroPoint if tensor.quantization is not None else None
     zero = int(points[0]) if points is not None and len(points) else 0
-    return Constant(kind, shape, int(np.count_nonzero(values == zero)))
+    return counted(kind, (values == zero).reshape(shape))
 
 
 def held(path: Path) -> Model:

@@ -21,9 +21,10 @@ from suite.audit import FEEDS, check_answers, part
 from suite.contracts import Component
 from suite.errors import CellFailed
 from suite.export import Arrays, answer, arguments, check_alike, dimensions, example, root_cause
+from suite.graph import Array
 from suite.record import Part
 from suite.reference import is_graph
-from suite.stored import Constant
+from suite.stored import Constant, counted
 
 TENSORS = "tensors.json"
 """The file inside a program that names its inputs and outputs in order; a program itself only counts them."""
@@ -102,10 +103,11 @@ def _graph(path: Path) -> bytes:
         return b"".join(archive.read(name) for name in archive.namelist() if "/models/" in name)
 
 
-def _nonzero(tensor: torch.Tensor) -> int:
-    """How many entries are not zero. torch counts no 8-bit floating point by itself."""
+def _zero(tensor: torch.Tensor) -> Array:
+    """Which entries are zero, bool. torch compares no 8-bit floating point by itself."""
     small = tensor.is_floating_point() and tensor.dtype.itemsize == 1
-    return int(torch.count_nonzero(tensor.float() if small else tensor))
+    found: Array = ((tensor.detach().float() if small else tensor.detach()) == 0).numpy()
+    return found
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,7 @@ class Program:
         for name, tensor in {**self.program.state_dict, **stored}.items():
             place = (tensor.data_ptr(), tuple(tensor.shape))
             if place not in seen or not tensor.numel():
-                kind = str(tensor.dtype).removeprefix("torch.")
-                found[name] = Constant(kind, tuple(tensor.shape), tensor.numel() - _nonzero(tensor))
+                found[name] = counted(str(tensor.dtype).removeprefix("torch."), _zero(tensor))
             seen.add(place)
         return found
 

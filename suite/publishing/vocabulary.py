@@ -25,7 +25,7 @@ KEYS = (
 )
 """What may differ between two records, as `suite.comparable` and `suite.machine` name it."""
 
-CLAIMS = ("weight bits", "mean bits", "sparsity", "parameters", "cache bits", "operators")
+CLAIMS = ("weight bits", "mean bits", "sparsity", "2:4 sparsity", "parameters", "cache bits", "operators")
 """What a card may claim (`suite.contracts.Claims`), as a record's page names it."""
 
 

@@ -55,6 +55,8 @@ def implausible(claims: Claims) -> Iterator[str]:
             yield f"{field} {value:g} is no gain: uncompressed weights have {BITS} bits, and the least is 1"
     if claims.sparsity is not None and not 0 < claims.sparsity < 1:
         yield f"sparsity {claims.sparsity:g} cannot be meant: it is the share of weights that is zero, above 0 and below 1"
+    if claims.semi_structured is not None and not 0 < claims.semi_structured <= 1:
+        yield f"semi_structured {claims.semi_structured:g} cannot be meant: it is the share of weights in the pattern, above 0 and up to 1"
     if claims.parameters is not None and not 0 <= claims.parameters < 1:
         yield f"parameters {claims.parameters:g} cannot be meant: it is the share that is left of what was made smaller, below 1"
 
@@ -62,7 +64,7 @@ def implausible(claims: Claims) -> Iterator[str]:
 def silent(claims: Claims) -> bool:
     """Whether a variant claims nothing that could be checked."""
     return not claims.operators and all(
-        getattr(claims, field) is None for field in ("weight_bits", "mean_bits", "sparsity", "parameters", "cache_bits")
+        getattr(claims, field) is None for field in ("weight_bits", "mean_bits", "sparsity", "semi_structured", "parameters", "cache_bits")
     )
 
 
