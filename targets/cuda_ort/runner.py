@@ -48,4 +48,5 @@ def _options(provider: str, settings: Mapping[str, Any]) -> dict[str, str]:
     """Of the CUDA provider; TensorRT, which has another name for the device alone, takes that one."""
     if provider == "CUDAExecutionProvider":
         return {"device_id": str(settings["device"]), "use_tf32": str(int(bool(settings["tf32"]))), "cudnn_conv_algo_search": "EXHAUSTIVE"}
-    return {"device_id": str(settings["device"]), "trt_fp16_enable": str(settings["fp16"]), "trt_sparsity_enable": str(settings["sparsity"])}
+    allowed = {"trt_fp16_enable": str(settings["fp16"]), "trt_sparsity_enable": str(settings["sparsity"])}
+    return {"device_id": str(settings["device"]), **allowed}

@@ -8,7 +8,8 @@ from suite.contracts import Skip, TargetCard
 CARD = TargetCard(
     name="cuda_tensorrt",
     title="CUDA, TensorRT",
-    summary="The same ONNX files compiled by TensorRT for one NVIDIA GPU, in fp32, sparse tensor cores allowed for 2:4 weights; building the engine counts as loading.",
+    summary="The same ONNX files compiled by TensorRT for one NVIDIA GPU, in fp32; 2:4 weights may go to sparse tensor cores. "
+    "Building the engine counts as loading.",
     device="CUDA",
     runtime="tensorrt",
     formats=("onnx",),
