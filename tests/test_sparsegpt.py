@@ -135,3 +135,29 @@ def test_the_claim_tells_the_pattern_from_as_many_zeros_elsewhere(axis, tmp_path
     assert {name: check.holds for name, check in found.items()} == {"w": False, "p": True, "s": False}
     assert found["p"].realised == "100.0 %"
     assert found["p"].claimed == "two zeros in each four, for 90.0 % of the weights of MatMul"
+
+
+class Attention(nn.Module):
+    """Queries and keys from one tensor, what comes of them through another layer, and a layer that never runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.out, self.idle = (nn.Linear(16, 16) for _ in range(4))
+        self.runs = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.runs += 1
+        return self.out(torch.softmax(self.query(x) * self.key(x), -1))
+
+
+def test_layers_that_read_the_same_are_calibrated_together_and_one_that_never_runs_stays() -> None:
+    torch.manual_seed(0)
+    module = Attention()
+    found = pruned(module, related(20))
+    assert found.runs == 3 * 20, "all calls once to see what is read, then for both that read x, then for the last"
+    assert [int(torch.count_nonzero(layer.weight == 0)) for layer in (found.query, found.key, found.out, found.idle)] == [128, 128, 128, 0]
+
+
+def test_calibration_data_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="a layer of 'text' is fed NaN or infinity on the calibration split"):
+        pruned(nn.Linear(16, 4), torch.full((2, 16), torch.nan))

@@ -1,15 +1,16 @@
 """SparseGPT (2301.00774): prunes a weight input by input, and lets the inputs that are still to come make up for the error."""
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.contracts import Context, NotApplicable, Value
-from suite.surgery.activations import Calls, Moments, features, watch
-from suite.surgery.importance import layers
+from suite.surgery.activations import Calls
 from suite.surgery.pruning import lowest
 
 BLOCK = 128
@@ -79,51 +80,76 @@ def patches(layer: Weight, x: Tensor) -> Tensor:
     return grouped.permute(1, 0, 3, 2).flatten(1, 2).double()
 
 
-class Hessians:
-    """The sum of x xᵀ over what one weight is multiplied by, float64 (groups, inputs of a group, inputs of a group), from its layers."""
+class Hessian:
+    """The sum of x xᵀ over what a weight is multiplied by in its layers, float64 (groups, inputs of a group, inputs of a group)."""
 
-    def __init__(self) -> None:
-        self.sum: Tensor | float = 0.0
+    def __init__(self, sharing: Sequence[Weight]) -> None:
+        self.sharing, self.sum = sharing, torch.zeros(())
 
-    def hook(self, layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        """Before the layer runs."""
-        assert isinstance(layer, Weight)
-        seen = patches(layer, given[0].detach())
+    def add(self, layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        """Before a layer runs."""
+        seen = patches(layer, given[0].detach())  # type: ignore[arg-type]
         self.sum = self.sum + seen.transpose(1, 2) @ seen
 
+    def prune(self, parameters: Mapping[str, Value]) -> None:
+        """The weight, in place."""
+        weight = self.sharing[0].weight
+        parts = weight.flatten(1).chunk(len(self.sum))
+        pruned = torch.cat([sparsify(part, hessian, parameters) for part, hessian in zip(parts, self.sum, strict=True)])
+        weight.copy_(pruned.reshape(weight.shape))
 
-def _sharing(module: nn.Module, calls: Calls, pattern: Value) -> list[list[Weight]]:
-    """The layers of each weight, those that share one together, in the order in which they first run."""
-    found: dict[int, list[Weight]] = {}
-    kinds = nn.Linear if pattern == "2:4" else Weight
-    for name in watch(module, calls, layers(module), Moments):
-        layer = module.get_submodule(name)
-        if isinstance(layer, kinds) and (pattern == "free" or features(layer) >= 4):
-            found.setdefault(id(layer.weight), []).append(layer)
-    return list(found.values())
+
+def _takes(layer: nn.Module, pattern: Value) -> TypeGuard[Weight]:
+    if pattern == "2:4":
+        return isinstance(layer, nn.Linear) and layer.in_features >= 4
+    return isinstance(layer, Weight)
+
+
+def _run(module: nn.Module, calls: Calls, hooks: Mapping[nn.Module, Callable[[nn.Module, tuple[Tensor, ...]], None]]) -> None:
+    """Goes through all calls; each hook is called before its layer runs."""
+    with contextlib.ExitStack() as stack:
+        for layer, hook in hooks.items():
+            stack.callback(layer.register_forward_pre_hook(hook).remove)
+        for arguments in calls:
+            module(*arguments)
+
+
+def _passes(module: nn.Module, calls: Calls, pattern: Value) -> list[list[Hessian]]:
+    """The weights in the order in which they are first read, those together that read the same tensor, as queries, keys and values do."""
+    read: dict[nn.Module, Tensor] = {}
+
+    def look(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if not given[0].isfinite().all():
+            raise ValueError(f"a layer of {calls.component!r} is fed NaN or infinity on the calibration split")
+        read.setdefault(layer, given[0])
+
+    _run(module, calls, {layer: look for layer in module.modules() if _takes(layer, pattern)})
+    weights: dict[int, list[Weight]] = {}
+    for layer in read:
+        weights.setdefault(id(layer.weight), []).append(layer)  # type: ignore[arg-type]
+    found: list[list[Hessian]] = []
+    last: Tensor | None = None
+    for sharing in weights.values():
+        if read[sharing[0]] is not last:
+            found.append([])
+        found[-1].append(Hessian(sharing))
+        last = read[sharing[0]]
+    return found
 
 
 @torch.no_grad()
 def _prune(module: nn.Module, calls: Calls, parameters: Mapping[str, Value]) -> None:
-    """In place, a weight after the other: each is calibrated on what it reads when those before it are pruned already."""
+    """In place, layer after layer: each is calibrated on what it reads when those before it are pruned already."""
     if any(isinstance(layer, nn.MultiheadAttention) for layer in module.modules()):
         raise NotApplicable("it has an nn.MultiheadAttention, whose weights are no linear layers")
-    weights = _sharing(module, calls, parameters["pattern"])
-    if not weights:
+    passes = _passes(module, calls, parameters["pattern"])
+    if not passes:
         kind = "linear or convolutional layer" if parameters["pattern"] == "free" else "linear layer of four inputs or more"
         raise NotApplicable(f"it has no {kind}")
-    for sharing in weights:
-        hessians = Hessians()
-        handles = [layer.register_forward_pre_hook(hessians.hook) for layer in sharing]
-        for arguments in calls:
-            module(*arguments)
-        for handle in handles:
-            handle.remove()
-        assert isinstance(hessians.sum, Tensor)
-        weight = sharing[0].weight
-        parts = weight.flatten(1).chunk(len(hessians.sum))
-        pruned = torch.cat([sparsify(part, hessian, parameters) for part, hessian in zip(parts, hessians.sum, strict=True)])
-        weight.copy_(pruned.reshape(weight.shape))
+    for together in passes:
+        _run(module, calls, {layer: hessian.add for hessian in together for layer in hessian.sharing})
+        for hessian in together:
+            hessian.prune(parameters)
 
 
 def apply(parts: Mapping[str, nn.Module], parameters: Mapping[str, Value], context: Context) -> dict[str, nn.Module]:
