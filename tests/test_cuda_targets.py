@@ -10,11 +10,11 @@ from suite import registry
 from suite.contracts import Component, NotApplicable, Tensor
 from suite.formats import torch_program
 from targets.cuda_ort.runner import Runner as OrtRunner
-from targets.cuda_torch.runner import Replayed
+from targets.cuda_torch.runner import Replayed, _gpus
 from targets.cuda_torch.runner import Runner as TorchRunner
 
 REGISTRY = registry.discover()
-CUDA = ("cuda_torch", "cuda_graphs", "cuda_inductor", "cuda_ort", "cuda_tensorrt")
+CUDA = ("cuda_torch", "cuda_torch_spread", "cuda_graphs", "cuda_inductor", "cuda_ort", "cuda_tensorrt")
 HERE = [name for name in CUDA if REGISTRY.probes[name]() is None]
 EAGER = REGISTRY.targets["cuda_torch"].settings
 COMPONENT = Component("only", "vision", (Tensor("x", "float32", ("batch", 4)),), (Tensor("y", "float32", ("batch", 3)),))
@@ -42,14 +42,29 @@ def program(tmp_path_factory):
 @pytest.mark.parametrize("mode", ["eager", "compile"])
 def test_a_program_answers_as_its_module_does(program, mode):
     layer, path = program
-    runner = TorchRunner({"only": path}, EAGER | {"mode": mode}, device="cpu")
+    runner = TorchRunner({"only": path}, EAGER | {"mode": mode}, "cpu")
     x = np.random.default_rng(0).normal(size=(1, 4)).astype(np.float32)
     assert np.allclose(runner.run("only", {"x": x})["y"], layer(torch.from_numpy(x)).detach(), atol=1e-6)
 
 
 def test_a_program_goes_to_the_device_with_all_that_it_holds(program):
-    moved = TorchRunner({"only": program[1]}, EAGER, device="meta")
+    moved = TorchRunner({"only": program[1]}, EAGER, "meta")
     assert {tensor.device.type for tensor in (*moved.programs["only"].parameters(), *moved.programs["only"].buffers())} == {"meta"}
+
+
+def test_components_are_placed_on_the_devices_in_turn(program, monkeypatch):
+    layer, path = program
+    spread = TorchRunner({"a": path, "b": path, "c": path}, REGISTRY.targets["cuda_torch_spread"].settings, "cpu", "meta")
+    assert [spread.devices[name].type for name in "abc"] == ["cpu", "meta", "cpu"]
+    assert [next(spread.programs[name].parameters()).device.type for name in "abc"] == ["cpu", "meta", "cpu"]
+    x = np.ones((1, 4), np.float32)
+    assert np.allclose(spread.run("c", {"x": x})["y"], layer(torch.from_numpy(x)).detach(), atol=1e-6)
+
+
+def test_without_devices_of_its_own_it_takes_the_gpus_of_the_settings(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert _gpus(REGISTRY.targets["cuda_torch_spread"].settings) == ["cuda:0", "cuda:1"]
+    assert _gpus(EAGER) == ["cuda:0"]
 
 
 def test_a_graph_is_captured_once_for_each_set_of_lengths_and_no_more_than_so_many(monkeypatch):

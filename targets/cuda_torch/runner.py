@@ -1,6 +1,7 @@
 """Runs programs of torch.export on an NVIDIA GPU: operator by operator, replayed as CUDA graphs, or compiled. Needs numpy and torch."""
 
 import importlib
+import itertools
 import json
 import warnings
 import zipfile
@@ -32,12 +33,13 @@ class Runner:
     Raises NotApplicable for a program that calls operators of a library which is not here.
     """
 
-    def __init__(self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str | None = None) -> None:
-        """settings: `mode` is one of MODES. device: another than the GPU of the settings, for tests on a machine without one."""
+    def __init__(self, files: Mapping[str, Path], settings: Mapping[str, Any], *devices: str) -> None:
+        """settings: `mode` is one of MODES. devices: others than the GPUs of the settings, for tests on a machine without them."""
         torch.set_num_threads(int(settings["threads"]))
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(settings["tf32"])
         warnings.simplefilter("ignore")  # deprecations inside torch's own loader
-        self.device = torch.device(device or f"cuda:{settings['device']}")
+        gpus = devices or _gpus(settings)
+        self.devices = {name: torch.device(gpu) for name, gpu in zip(files, itertools.cycle(gpus), strict=False)}
         self.programs: dict[str, torch.nn.Module] = {}
         self.calls: dict[str, Call] = {}
         self.tensors = {}
@@ -46,17 +48,24 @@ class Runner:
             extra = {TENSORS: ""}
             program = torch.export.load(path, extra_files=extra)
             self.tensors[name] = json.loads(extra[TENSORS])
-            self.programs[name] = module = move_to_device_pass(program, self.device).module()
+            self.programs[name] = module = move_to_device_pass(program, self.devices[name]).module()
             self.calls[name] = _callable(module, str(settings["mode"]))
 
     def run(self, component: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name, computed and copied back when this returns: copying waits for the GPU, and is what a caller waits for."""
-        tensors = self.tensors[component]
-        given = [torch.from_numpy(np.array(inputs[name])).to(self.device, non_blocking=True) for name in tensors["inputs"]]
+        tensors, device = self.tensors[component], self.devices[component]
+        given = [torch.from_numpy(np.array(inputs[name])).to(device, non_blocking=True) for name in tensors["inputs"]]
         with torch.inference_mode():
             found = self.calls[component](*given)
         outputs = found if isinstance(found, tuple | list) else (found,)
         return {name: output.cpu().numpy() for name, output in zip(tensors["outputs"], outputs, strict=True)}
+
+
+def _gpus(settings: Mapping[str, Any]) -> list[str]:
+    """Those that components are placed on in turn: the one of the settings, or with the `placement` "spread" every one that is here."""
+    if settings.get("placement") == "spread":
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return [f"cuda:{settings['device']}"]
 
 
 def _callable(module: torch.nn.Module, mode: str) -> Call:
