@@ -10,9 +10,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from methods.sparsegpt.apply import apply, patches, sparsify
+from methods.sparsegpt.apply import _batches, apply, patches, sparsify
 from suite.claims import check_claims
 from suite.contracts import Claims, Component, Context, NotApplicable, Tensor
+from suite.surgery.activations import Calls
 from suite.surgery.pruning import lowest
 
 FREE = {"pattern": "free", "sparsity": 0.5, "dampening": 1e-6}
@@ -137,6 +138,16 @@ def test_the_claim_tells_the_pattern_from_as_many_zeros_elsewhere(axis, tmp_path
     assert found["p"].claimed == "two zeros in each four, for 90.0 % of the weights of MatMul"
 
 
+@pytest.mark.parametrize(
+    ("first", "shapes"), [("batch", [(16, 2), (16, 3), (4, 2), (4, 3), (1, 5)]), ("n", [*[(1, 2), (1, 3)] * 20, (1, 5)])]
+)
+def test_calls_run_together_only_if_they_are_alike_and_have_a_batch(first, shapes) -> None:
+    rows = [np.full((1, length), length, np.float32) for length in (*[2, 3] * 20, 5)]
+    component = Component("text", "text", (Tensor("x", "float32", (first, "length")),), FLAT.outputs)
+    context = Context(components={"text": component}, seed=0, scratch=Path(), feeds=lambda name: ({"x": row} for row in rows))
+    assert [tuple(arguments[0].shape) for arguments in _batches(Calls(context, "text"))] == shapes
+
+
 class Attention(nn.Module):
     """Queries and keys from one tensor, what comes of them through another layer, and a layer that never runs."""
 
@@ -154,7 +165,7 @@ def test_layers_that_read_the_same_are_calibrated_together_and_one_that_never_ru
     torch.manual_seed(0)
     module = Attention()
     found = pruned(module, related(20))
-    assert found.runs == 3 * 20, "all calls once to see what is read, then for both that read x, then for the last"
+    assert found.runs == 3 * 2, "20 calls in two batches: once to see what is read, then for both that read x, then for the last"
     assert [int(torch.count_nonzero(layer.weight == 0)) for layer in (found.query, found.key, found.out, found.idle)] == [128, 128, 128, 0]
 
 

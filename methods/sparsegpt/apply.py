@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 import torch
@@ -15,6 +15,8 @@ from suite.surgery.pruning import lowest
 
 BLOCK = 128
 """Inputs whose mask is chosen together, with the weights as they are by then, as in the paper; a multiple of 4."""
+TOGETHER = 16
+"""Calibration calls that run as one."""
 
 Weight = nn.Linear | nn.Conv1d | nn.Conv2d
 
@@ -105,12 +107,26 @@ def _takes(layer: nn.Module, pattern: Value) -> TypeGuard[Weight]:
     return isinstance(layer, Weight)
 
 
+def _batches(calls: Calls) -> Iterator[tuple[Tensor, ...]]:
+    """The calls, those of the same shapes together if the card says that every input has a batch: what is summed up is the same."""
+    inputs = calls.context.components[calls.component].inputs
+    most = TOGETHER if all(tensor.shape[:1] == ("batch",) for tensor in inputs) else 1
+    waiting: dict[tuple[torch.Size, ...], list[tuple[Tensor, ...]]] = {}
+    for arguments in calls:
+        alike = waiting.setdefault(tuple(tensor.shape for tensor in arguments), [])
+        alike.append(arguments)
+        if len(alike) == most:
+            yield tuple(map(torch.cat, zip(*alike, strict=True)))
+            alike.clear()
+    yield from (tuple(map(torch.cat, zip(*alike, strict=True))) for alike in waiting.values() if alike)
+
+
 def _run(module: nn.Module, calls: Calls, hooks: Mapping[nn.Module, Callable[[nn.Module, tuple[Tensor, ...]], None]]) -> None:
     """Goes through all calls; each hook is called before its layer runs."""
     with contextlib.ExitStack() as stack:
         for layer, hook in hooks.items():
             stack.callback(layer.register_forward_pre_hook(hook).remove)
-        for arguments in calls:
+        for arguments in _batches(calls):
             module(*arguments)
 
 
