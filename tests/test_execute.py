@@ -106,7 +106,11 @@ MISBEHAVING = {
         "not an ONNX model",
         "def apply(parts, parameters, context):\n    return {name: b'' for name in parts}\n",
     ),
-    "forgets": ("compress_failed", "did not return the components", "def apply(parts, parameters, context):\n    return {}\n"),
+    "forgets": (
+        "compress_failed",
+        "was given the components vision, text and has to return these; it returned none",
+        "def apply(parts, parameters, context):\n    return {}\n",
+    ),
     "peeks": (
         "compress_failed",
         "data-free",
