@@ -99,6 +99,13 @@ def test_every_end_has_a_status_and_a_reason(body, status, words, process):
     assert "\n" not in failed.value.reason
 
 
+@pytest.mark.parametrize(("status", "words"), [(134, "it died of SIGABRT"), (200, "it exited with 200")])
+def test_what_a_sandbox_relays_is_a_signal_where_there_is_one_of_that_number(status, words, process):
+    module = process(f"def work(job, progress):\n    os._exit({status})")
+    with pytest.raises(CellFailed, match=words):
+        local.run(module, {"do": "work"}, 60.0, lambda *step: None, local.Interpreter(relays=True))
+
+
 def test_a_reason_is_no_longer_than_anybody_reads(process):
     with pytest.raises(CellFailed, match="ValueError: xxx") as failed:
         _run(process("def work(job, progress):\n    raise ValueError('x' * 5_000_000)"))

@@ -77,7 +77,8 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
         if left:
             raise CellFailed("crashed", f"it left {left} process{'es' if left > 1 else ''} behind, which had to be ended")
         status = process.returncode
-        return result if result is not None else died(128 - status if interpreter.relays and status > 128 else status, _tail(errors))
+        relayed = interpreter.relays and 0 < status - 128 < signal.NSIG
+        return result if result is not None else died(128 - status if relayed else status, _tail(errors))
 
 
 def _send(process: "subprocess.Popen[str]", job: Mapping[str, Any]) -> None:
