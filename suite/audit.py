@@ -90,7 +90,7 @@ def check_loads(path: Path, component: Component, feeds: Iterable[Mapping[str, A
     options.log_severity_level = 3
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        kept = caches.types(onnx.load(path), component)
+        kept = caches.types(read(path), component)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         answers = []
@@ -100,8 +100,10 @@ def check_loads(path: Path, component: Component, feeds: Iterable[Mapping[str, A
             if kept:
                 given = given | {name: answers[-1][1][output] for name, output in component.cache.items()}
                 answers.append((given, dict(zip(names, session.run(names, given), strict=True))))
+    except CellFailed:
+        raise
     except Exception as error:  # the runtime raises a dozen types whose only common root is Exception
-        raise CellFailed("invalid_output", f"ONNX Runtime cannot run {path.name}: {error}") from error
+        raise CellFailed("invalid_output", f"ONNX Runtime cannot run {path.name}: {str(error).replace(str(path), path.name)}") from error
     _check_names(path.name, component, names)
     if not answers:
         raise CellFailed(

@@ -1,16 +1,93 @@
-"""What is wrong with a card beyond its types: names, parameters out of bounds, things that are named and do not exist."""
+"""What is wrong with a card: fields of other types than the contracts declare, names, parameters out of bounds, things that are named and
+do not exist."""
 
+import math
 import re
-from collections.abc import Callable, Iterable
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
+from types import ModuleType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from suite import environments, formats
 from suite.contracts import MethodCard, ModelCard, TargetCard
+from suite.submission.texts import hidden, shown
 
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 VARIANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """A variant is chosen as `method/variant`, and is part of a file's name."""
+LONGEST_NAME = 48
+"""Characters. A record's file is named after four plug-ins and what else tells it apart, and may have 255."""
+INTEGERS = 1 << 63
+"""A record holds whole numbers below it."""
+
+
+def problem_of(kind: str, card: Any, module: ModuleType) -> str | None:
+    """What is wrong with a card of the kind "model", "method" or "target", in words; None if nothing is. Raises nothing."""
+    try:
+        return "; ".join(mistyped(card)) or next(iter((*_long(card), *CHECKS[kind](card, module))), None)
+    except Exception as error:  # it may hold objects of any class, which may do anything when they are looked at
+        return f"reading its card raised {type(error).__name__}: {error}"
+
+
+def _long(card: Any) -> Iterator[str]:
+    for name in (card.name, *(variant.name for variant in getattr(card, "variants", ()))):
+        if len(name) > LONGEST_NAME:
+            yield f"the name {shown(name, 60)!r} has {len(name)} characters, and may have {LONGEST_NAME}"
+
+
+def mistyped(card: object) -> Iterator[str]:
+    """Fields of a card, and of what it holds, that are of another type than the contracts declare, or words that these do not know."""
+    yield from _unlike(card, type(card), "the card")
+
+
+def _unlike(value: object, kind: Any, place: str) -> Iterator[str]:
+    """What makes a value none of a type: a sentence for each part of it. `place`: what the value is, in words."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if is_dataclass(kind) and isinstance(value, kind):  # type: ignore[arg-type]
+        of = f"{kind.__name__} {value.name!r}" if place != "the card" and hasattr(value, "name") else place  # type: ignore[union-attr]
+        for name, each in get_type_hints(kind).items():
+            yield from _unlike(getattr(value, name), each, f"{name} of {of}")
+    elif origin is tuple and isinstance(value, tuple):
+        for each in value:
+            yield from _unlike(each, inner[0], f"an entry of {place}")
+    elif origin is Mapping and isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _unlike(name, str, f"a key of {place}")
+            yield from _unlike(each, inner[1], f"{name} in {place}")
+    elif problem := _problem(value, inner if isinstance(kind, UnionType) else (kind,)):
+        yield f"{place} is {shown(repr(value), 80)}, {problem}"
+
+
+def _problem(value: object, kinds: Iterable[Any]) -> str | None:
+    """Why a value is none of these types, or one that no record can hold."""
+    if not any(_is(value, kind) for kind in kinds):
+        return f"not {' or '.join(map(_spelled, kinds))}"
+    if isinstance(value, str) and (found := hidden(value)):
+        return f"with the hidden character U+{ord(found):04X}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "no finite number"
+    if isinstance(value, int) and abs(value) >= INTEGERS:
+        return "too large for a record"
+    return None
+
+
+def _is(value: object, kind: Any) -> bool:
+    """Whether a value is of a type without parts. True is no number, and a whole number may stand where a fraction may."""
+    if get_origin(kind) in (Literal, type):
+        return value in get_args(kind)
+    plain = type(value) is kind or (kind is float and type(value) is int)
+    return plain or (kind is str and isinstance(value, str))
+
+
+def _spelled(kind: Any) -> str:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return f"one of {', '.join(map(repr, inner))}"
+    if origin is tuple:
+        return "a tuple, such as ('one',)" if inner[0] is str else f"a tuple of {_spelled(inner[0])}"
+    if origin is type:
+        return f"the type {inner[0].__name__}"
+    return "None" if kind is type(None) else "a mapping" if origin is Mapping else str(kind.__name__)
 
 
 def _check_model(card: ModelCard, _: ModuleType) -> Iterable[str]:
@@ -19,7 +96,7 @@ def _check_model(card: ModelCard, _: ModuleType) -> Iterable[str]:
             yield f"its metric {metric!r} needs a name of lower-case letters, digits and '_'"
     names = [component.name for component in card.components]
     if not names or len(set(names)) < len(names):
-        yield "its components need names that differ"
+        yield "its components need names that differ" if names else "it has no components"
 
 
 def _check_method(card: MethodCard, _: ModuleType) -> Iterable[str]:
@@ -27,7 +104,7 @@ def _check_method(card: MethodCard, _: ModuleType) -> Iterable[str]:
         yield "it needs a name of lower-case letters, digits and '_'"
     names = [variant.name for variant in card.variants]
     if not names or len(set(names)) < len(names):
-        yield "its variants need names that differ"
+        yield "its variants need names that differ" if names else "it has no variants"
     parameters = {parameter.name: parameter for parameter in card.parameters}
     for variant in card.variants:
         if not VARIANT_NAME.fullmatch(variant.name):

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +91,15 @@ def _is_final(record: Record, retry_failed: bool) -> bool:
 
 def _hash(artifact: Artifact) -> str:
     return hash_json({name: part.sha256 for name, part in artifact.parts.items()})
+
+
+def _made(result: Mapping[str, Any]) -> tuple[Artifact, Cost]:
+    """What a process says that it made, and what that took. Raises CellFailed: the method ran in it, and may have spoken in its place."""
+    try:
+        artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
+        return artifact, msgspec.convert(result["cost"], Cost)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise CellFailed("crashed", f"what it says that it made cannot be believed ({error})") from error
 
 
 @dataclass
@@ -183,9 +192,8 @@ class Bench:
             )  # fmt: skip
             there = environments.python(formats.FORMATS[self.planned.format].environment)
             self.shelf.result = self.workspace.make(job, self._patience, self.progress, there)
-        result = self.shelf.result
-        artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
-        facts |= {"artifact": artifact, "cost": msgspec.convert(result["cost"], Cost)}
+        artifact, cost = _made(self.shelf.result)
+        facts |= {"artifact": artifact, "cost": cost}
         broken = [
             f"it claims {check.claim} {check.claimed}, the artifact shows {check.realised}" for check in artifact.claims if not check.holds
         ]

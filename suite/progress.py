@@ -18,7 +18,7 @@ class Display:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.live = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"),
             console=console, disable=not console.is_terminal, transient=True,
         )  # fmt: skip
         self.cells = self.live.add_task("cells", total=None, left="")

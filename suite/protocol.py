@@ -29,6 +29,9 @@ NO_SPACE = "no_space"
 EVERY_S = 0.1
 """A step that is told of more often than this is told of in part: nobody reads faster, and each line wakes the process that waits."""
 
+PLUG_INS = tuple(f"{package}." for package in plugins.PACKAGES.values())
+"""How the names of their modules begin."""
+
 OUT_OF_MEMORY = ("bad allocation", "bad_alloc", "cannot allocate memory", "can't allocate memory", "failed to allocate memory")
 """How C++ libraries say that memory ran out, through an exception of their own."""
 
@@ -90,14 +93,31 @@ def _limit(job: Job) -> None:
 def _explain(error: BaseException, failure: str) -> tuple[str, str]:
     if isinstance(error, CellFailed):
         return error.status, error.reason
-    text = " ".join(str(error).split())
+    text = _said(error)
     if isinstance(error, NotApplicable):
         return "unsupported", text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NO_SPACE, text
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
         return "out_of_memory", f"it asked for more memory than it may use ({text or 'MemoryError'})"
-    return failure, f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return failure, f"{type(error).__name__}{': ' if text else ''}{text}{_where(error)}"
+
+
+def _said(error: BaseException) -> str:
+    """One line; nothing of an exception that cannot even be printed."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
+
+
+def _where(error: BaseException) -> str:
+    """The last line of a plug-in that an exception came through, which is what its author has to look at; nothing where it is none's."""
+    steps = [step for step in traceback.walk_tb(error.__traceback__) if step[0].f_globals.get("__name__", "").startswith(PLUG_INS)]
+    if not steps:
+        return ""
+    frame, line = steps[-1]
+    return f" ({os.path.basename(frame.f_code.co_filename)}, line {line}, in {frame.f_code.co_name})"
 
 
 def peak_bytes() -> int:

@@ -2,19 +2,22 @@
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from suite import environments, formats, own_methods, plugins, recipes
-from suite.cards import CHECKS, PLAIN_NAME
+from suite.cards import PLAIN_NAME, problem_of
 from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
 from suite.hashing import hash_file, hash_folder, hash_json
 from suite.plugins import PACKAGES
 from suite.sources import hash_method, hash_single, hash_training
+from suite.submission.texts import shown
 
 FOLDERS = {"model": "models", "method": "methods", "target": "targets"}
 HASHES: dict[str, Callable[[Path], str]] = {"model": hash_folder, "method": hash_method, "target": hash_folder}
@@ -175,7 +178,7 @@ def _ready(probe: Probe, card: TargetCard) -> Probe:
 
 def _recipe(file: Path, methods: Mapping[str, Any]) -> MethodCard:
     card = recipes.read(file, methods)
-    for problem in CHECKS["method"](card, plugins):
+    if problem := problem_of("method", card, plugins):
         raise PlugInError("method", file.stem, problem)
     return card
 
@@ -185,9 +188,13 @@ def _asked(question: Callable[..., Skip | None]) -> Callable[..., Skip | None]:
 
     def ask(*subjects: object) -> Skip | None:
         try:
-            return question(*subjects)
+            with redirect_stdout(sys.stderr):
+                answer: object = question(*subjects)
         except Exception as error:
             return Skip(f"asked whether it can be done, it raised {type(error).__name__}: {error}")
+        if answer is None or (isinstance(answer, Skip) and isinstance(answer.reason, str)):
+            return answer
+        return Skip(f'asked whether it can be done, it answered {shown(repr(answer), 80)}: None says yes, and Skip("the reason") no')
 
     return ask
 
@@ -203,9 +210,13 @@ def _folders() -> Iterable[tuple[str, str, Path]]:
 
 
 def _import(kind: str, name: str) -> ModuleType:
+    """Raises PlugInError. What a plug-in prints is none of a command's answer, which a script may read."""
     try:
-        return importlib.import_module(f"{PACKAGES[kind]}.{name}")
-    except (Exception, SystemExit) as error:
+        with redirect_stdout(sys.stderr):
+            return importlib.import_module(f"{PACKAGES[kind]}.{name}")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, and what libraries raise beside Exception
         reason = str(error).strip().splitlines()
         raise PlugInError(kind, name, f"importing it raised {type(error).__name__}{': ' + reason[0] if reason else ''}") from error
 
@@ -218,10 +229,6 @@ def _card(kind: str, name: str, module: ModuleType) -> Card:
     if card.name != name:  # type: ignore[attr-defined]
         where = "folder" if hasattr(module, "__path__") else "file"
         raise PlugInError(kind, name, f"its card calls itself {card.name!r}, its {where} {name!r}")  # type: ignore[attr-defined]
-    try:
-        problem = next(iter(CHECKS[kind](card, module)), None)
-    except Exception as error:  # fields of a type that no check expects
-        problem = f"reading its card raised {type(error).__name__}: {error}"
-    if problem:
+    if problem := problem_of(kind, card, module):
         raise PlugInError(kind, name, problem)
     return card  # type: ignore[return-value]

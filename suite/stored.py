@@ -1,8 +1,8 @@
 """The constants of an ONNX model as they are stored: what each is worth in bits, elements and zeros, quantized or not."""
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -74,35 +74,90 @@ CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "QLinearConv"})
 _PASSED = frozenset({"DequantizeLinear", "Cast", "Transpose", "Identity"})
 """Operators through which a weight reaches its layer as it is."""
 
+_SHAPED = frozenset({"Flatten", "Reshape", "Slice", "Squeeze", "Unsqueeze"})
+"""Those through which it does with other axes, or without what filled up its last block."""
+
+_SCALED, _SHIFTED = frozenset({"Mul", "Div"}), frozenset({"Add", "Sub"})
+"""Those that give it back from what is stored, by scales or offsets that are fewer than it has elements. Only a scale keeps zeros."""
+
+
+Producers = Mapping[str, onnx.NodeProto]
+"""The node that a tensor comes from, by the tensor's name."""
+
 
 def constants(model: onnx.ModelProto) -> dict[str, Constant]:
-    """Every constant of a model by name. A quantized element is zero where it equals its zero point."""
+    """Every constant of a model by name. A quantized element is zero where it equals its zero point, an index where its codebook has zero."""
     known = initializers(model) | {
         node.output[0]: found.t for node in nodes(model) if node.op_type == "Constant" for found in node.attribute if found.name == "value"
     }
     tables = {node.output[0]: node.input[0] for node in nodes(model) if node.op_type == "Gather"}
+    producers = {node.output[0]: node for node in nodes(model) if node.output}
     result = {name: _constant(tensor, None) for name, tensor in known.items()}
     for node in nodes(model):
         if node.op_type == "MatMulNBits" and node.input[1] in known:
             result[node.input[1]] = _packed(node, known)
+        elif node.op_type == "Gather" and (name := _source(node.input[1], producers)) in known:
+            table = known.get(node.input[0])
+            if table is not None and _is_codebook(table.dims, known[name].dims):
+                result[name] = _coded(table, known[name])
         elif (found := _zero_point(node, known, tables)) is not None:
             result[found[0]] = _constant(known[found[0]], found[1])
     return result
 
 
 def weights(model: onnx.ModelProto, layers: Collection[str] = ("MatMul", "Gemm", "Conv")) -> list[Constant]:
-    """The constant weights of these layers (MatMul, Gemm, Conv), in floating point or quantized, each once."""
+    """The constant weights of these layers (MatMul, Gemm, Conv), in floating point, quantized or as indices of a codebook, each once."""
     wanted = {name for name in _LAYERS if ("Conv" in layers if name in CONVOLUTIONS else {"MatMul", "Gemm"} & set(layers))}
     known = constants(model)
-    sources = {node.output[0]: node.input[0] for node in nodes(model) if node.op_type in _PASSED}
-    found = {}
+    producers = {node.output[0]: node for node in nodes(model) if node.output}
+    found = dict[str, Constant]()
     for node in nodes(model):
-        name = node.input[_LAYERS[node.op_type]] if node.op_type in wanted else ""
-        while name not in known and name in sources:
-            name = sources[name]
-        if name in known and len(known[name].shape) > 1:
-            found[name] = known[name]
+        side = node.input[_LAYERS[node.op_type]] if node.op_type in wanted else ""
+        if side and (origin := _origin(side, known, producers)):
+            name, constant = origin
+            if len(constant.shape) > 1 or name != _source(side, producers):  # a vector may be a weight in blocks
+                found[name] = constant
     return list(found.values())
+
+
+def _origin(name: str, known: Mapping[str, Constant], producers: Producers) -> tuple[str, Constant] | None:
+    """The constant that a tensor is worked out from, and its name; None where it is none, or several of which none is a scale or offset."""
+    name = _source(name, producers)
+    node = producers.get(name)
+    if name in known or node is None:
+        return (name, known[name]) if name in known else None
+    if node.op_type in _SHAPED:
+        return _origin(node.input[0], known, producers)
+    if node.op_type == "Gather":
+        table, indices = (_origin(side, known, producers) for side in node.input)
+        return indices if table and indices and _is_codebook(table[1].shape, indices[1].shape) else None
+    if node.op_type not in _SCALED | _SHIFTED:
+        return None
+    first, second = (_origin(side, known, producers) for side in node.input)
+    if first is None or second is None:
+        return None
+    large, small = (first, second) if first[1].elements > second[1].elements else (second, first)
+    if 2 * small[1].elements > large[1].elements:
+        return None
+    return large if node.op_type in _SCALED else (large[0], replace(large[1], zeros=0))
+
+
+def _source(name: str, producers: Producers) -> str:
+    while name in producers and producers[name].op_type in _PASSED:
+        name = producers[name].input[0]
+    return name
+
+
+def _is_codebook(table: Sequence[int], indices: Sequence[int]) -> bool:
+    """Whether a Gather from one into the other gives a weight back: of an embedding table the entries are vectors, or more than are read."""
+    return len(table) == 1 and 2 * math.prod(table) <= math.prod(indices)
+
+
+def _coded(table: onnx.TensorProto, indices: onnx.TensorProto) -> Constant:
+    """Indices of a codebook as the weight that they stand for."""
+    kind = onnx.helper.tensor_dtype_to_np_dtype(indices.data_type).name
+    zeros = np.count_nonzero(_numbers(table)[_numbers(indices).astype(np.int64)] == 0)
+    return Constant(kind, tuple(indices.dims), int(zeros))
 
 
 def _numbers(tensor: onnx.TensorProto) -> Array:

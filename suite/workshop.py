@@ -19,6 +19,8 @@ from suite.tutor import Tutor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+FEEDS = ".feeds.npz"
+"""How the files end that hold what each component of the uncompressed model is fed."""
 MODULES = ("module", "runtime")
 """Stages that work on torch modules; where a format has the runtime's methods work on its files, `runtime` does not."""
 
@@ -31,8 +33,11 @@ class Calibration:
     used: dict[str, int] = field(default_factory=dict)
 
     def feeds(self, component: str) -> Iterator[dict[str, Array]]:
-        """One mapping per call, batch size 1."""
-        for index, call in enumerate(arrays.load_calls(self.folder / f"{component}.feeds.npz"), 1):
+        """One mapping per call, batch size 1. Raises CellFailed for a component that there is not."""
+        known = sorted(path.name.removesuffix(FEEDS) for path in self.folder.glob(f"*{FEEDS}"))
+        if component not in known:
+            raise CellFailed("compress_failed", f"it asked for the inputs of {component!r}; the components are {', '.join(known)}")
+        for index, call in enumerate(arrays.load_calls(self.folder / f"{component}{FEEDS}"), 1):
             self.used[component] = max(self.used.get(component, 0), index)
             yield call
 
@@ -83,9 +88,9 @@ class Workshop:
         except NotApplicable as error:
             raise CellFailed("unsupported", str(error)) from error
         if not isinstance(result, Mapping) or set(result) != set(step.components):
-            raise CellFailed(
-                "compress_failed", f"{method.name} did not return the components that it was given ({', '.join(step.components)})"
-            )
+            got = ", ".join(sorted(map(str, result))) if isinstance(result, Mapping) else type(result).__name__
+            words = f"{method.name} was given the components {', '.join(step.components)} and has to return these; it returned"
+            raise CellFailed("compress_failed", f"{words} {got or 'none'}")
         self.parts |= result
 
     def save(self, out: Path) -> dict[str, Path]:
@@ -156,7 +161,7 @@ class Workshop:
         return module
 
     def _calls(self, name: str) -> list[dict[str, Array]]:
-        return list(arrays.load_calls(self.baseline / f"{name}.feeds.npz"))
+        return list(arrays.load_calls(self.baseline / f"{name}{FEEDS}"))
 
     def _transplanted(self, name: str, module: Any, path: Path) -> bool:
         from suite import reference

@@ -120,6 +120,8 @@ def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
     onnx.save(baseline(), path, save_as_external_data=True, location="elsewhere.bin", size_threshold=0)
     with pytest.raises(CellFailed, match="lies in another file"):
         inspect(path)
+    with pytest.raises(CellFailed, match=r"the weight w0 of vision\.onnx lies in another file; store it inside the model"):
+        check_loads(path, COMPONENT, [FEED])
 
 
 def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path) -> None:
@@ -183,5 +185,8 @@ def test_wrong_type_is_refused(save: Callable[..., Path]) -> None:
 
 def test_a_file_that_the_runtime_cannot_read_is_refused(tmp_path: Path) -> None:
     (path := tmp_path / "vision.onnx").write_bytes(b"not a model")
+    with pytest.raises(CellFailed, match=r"vision\.onnx is not an ONNX model"):
+        check_loads(path, COMPONENT, [FEED])
+    onnx.save(onnx.ModelProto(), path)
     with pytest.raises(CellFailed, match=r"ONNX Runtime cannot run vision\.onnx"):
         check_loads(path, COMPONENT, [FEED])

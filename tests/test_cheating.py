@@ -101,9 +101,10 @@ def caught(tmp_path_factory, work):
     lair.target("untimed")
     lair.method("fake_ok", cheats.FAKE_OK)
     lair.method("fake_claim", f"WORK = {str(work)!r}\n{cheats.FAKE_CLAIM}", only="Claims(sparsity=0.9)")
+    lair.method("fake_cost", f"WORK = {str(work)!r}\n{cheats.FAKE_COST}")
     lair.method("leaves", f"SECONDS = {_seconds(False)!r}\n{cheats.LEAVES}")
     lair.method("edits_source", cheats.EDITS_SOURCE)
-    return lair.run("fake_ok", "fake_claim", "leaves", "edits_source")
+    return lair.run("fake_ok", "fake_claim", "fake_cost", "leaves", "edits_source")
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,11 @@ def test_a_process_that_says_it_is_done_and_leaves_is_not_believed(caught):
 def test_what_it_says_of_its_claims_is_not_believed_either(caught):
     assert caught["fake_claim"].status == "claim_not_borne_out"
     assert caught["fake_claim"].artifact.total("bytes") > 100_000, "counted, not told"
+
+
+def test_what_it_says_of_its_cost_is_held_against_what_a_cost_can_be(caught):
+    assert caught["fake_cost"].status == "crashed"
+    assert "seconds of a cost cannot be -1" in caught["fake_cost"].reason
 
 
 def test_processes_left_behind_are_ended_and_named(caught):

@@ -105,6 +105,60 @@ def test_smaller_layers_bear_out_their_claim(tmp_path: Path) -> None:
     assert not check(Claims(parameters=0.5), {"v": after}, {"v": before}, tmp_path)["parameters"].holds
 
 
+def coded(entries: int, *, largest: float = 1.0, table: tuple[float, ...] = ()) -> dict[str, np.ndarray[Any, Any]]:
+    """Indices of a codebook in blocks of 64 with a scale each, as NF4 keeps a weight of 64 x 96 (Dettmers et al. 2023)."""
+    indices = np.random.default_rng(0).integers(0, entries, (96, 64)).astype(np.uint8)
+    return {"i": indices, "t": np.array(table or np.linspace(0, largest, entries), np.float32), "s": np.ones((96, 1), np.float32)}
+
+
+def given_back(constants: dict[str, np.ndarray[Any, Any]], *more: onnx.NodeProto, last: str = "m") -> onnx.ModelProto:
+    """A MatMul with the weight that the indices stand for."""
+    nodes = [
+        helper.make_node("Cast", ["i"], ["c"], to=onnx.TensorProto.INT32),
+        helper.make_node("Gather", ["t", "c"], ["g"]),
+        helper.make_node("Mul", ["g", "s"], ["m"]),
+        *more,
+        helper.make_node("Reshape", [last, "shape"], ["w"]),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    return model(nodes, {**constants, "shape": np.array([64, 96])}, ("batch", 64), ("batch", 96))
+
+
+def test_a_weight_that_a_codebook_gives_back_has_the_width_of_its_indices(tmp_path: Path) -> None:
+    before, after = {"v": chain(random(64, 96))}, {"v": given_back(coded(16))}
+    found = check(Claims(weight_bits=8, mean_bits=8.0, sparsity=0.05), after, before, tmp_path)
+    assert {claim: one.realised for claim, one in found.items()} == {
+        "weight bits": "100.0 % of v", "mean bits": "8.0 bits", "sparsity": f"{np.mean(coded(16)['i'] == 0):.1%}".replace("%", " %")
+    }  # fmt: skip
+    assert not check(Claims(weight_bits=4), after, before, tmp_path)["weight bits"].holds
+
+
+def test_what_is_no_zero_of_a_codebook_counts_as_none(tmp_path: Path) -> None:
+    """The most frequent index stands for another number than zero, or an offset is added to what it stands for."""
+    before = {"v": chain(random(64, 96))}
+    halves = coded(2, table=(-1.0, 1.0))
+    assert not check(Claims(sparsity=0.4), {"v": given_back(halves)}, before, tmp_path)["sparsity"].holds
+    shifted = given_back(coded(2), helper.make_node("Sub", ["m", "s"], ["n"]), last="n")
+    assert not check(Claims(sparsity=0.4), {"v": shifted}, before, tmp_path)["sparsity"].holds
+    assert check(Claims(sparsity=0.4), {"v": given_back(coded(2))}, before, tmp_path)["sparsity"].holds
+
+
+def test_a_weight_behind_narrow_numbers_is_no_narrow_weight(tmp_path: Path) -> None:
+    """Multiplied by ones in 8 bits, or one table entry for each weight: the floating-point numbers are still what is stored."""
+    before, weight = {"v": chain(random(64, 96))}, random(96, 64)
+    ones = coded(16) | {"o": weight}
+    assert not check(
+        Claims(weight_bits=8), {"v": given_back(ones, helper.make_node("Mul", ["m", "o"], ["n"]), last="n")}, before, tmp_path
+    )["weight bits"].holds
+    table = coded(16) | {"i": np.arange(96 * 64, dtype=np.int16).reshape(96, 64), "t": weight.ravel()}
+    assert not check(Claims(weight_bits=16), {"v": given_back(table)}, before, tmp_path)["weight bits"].holds
+    hidden = model(
+        [helper.make_node("Mul", ["w", "o"], ["m"]), helper.make_node("MatMul", ["x", "m"], ["y"])],
+        {"w": weight.T, "o": np.ones((64, 1), np.float32)}, ("batch", 64), ("batch", 96),
+    )  # fmt: skip
+    assert check(Claims(weight_bits=8), {"v": hidden}, before, tmp_path)["weight bits"].realised == "0.0 % of v"
+
+
 def test_a_claim_is_about_the_layers_that_it_names(tmp_path: Path) -> None:
     """MatMul alone is quantized: what is claimed of it holds, the same of convolutions does not, nor of a graph that has none."""
     kernels = model(

@@ -94,6 +94,16 @@ MISBEHAVING = {
         "SIGSEGV",
         "import os, signal\ndef apply(parts, parameters, context):\n    os.kill(os.getpid(), signal.SIGSEGV)\n",
     ),
+    "tells_where": (
+        "compress_failed",
+        "KeyError: 'bits' (apply.py, line 2, in width)",
+        "def width(parameters):\n    return parameters['bits']\n\ndef apply(parts, parameters, context):\n    return width(parameters)\n",
+    ),
+    "cannot_be_printed": (
+        "compress_failed",
+        "Mute (apply.py, line 4, in apply)",
+        "class Mute(Exception):\n    def __str__(self): raise KeyError\ndef apply(parts, parameters, context):\n    raise Mute\n",
+    ),
     "leaves": ("crashed", "exited with 3", "import os\ndef apply(parts, parameters, context):\n    os._exit(3)\n"),
     "corrupt": (
         "invalid_output",
@@ -106,7 +116,11 @@ MISBEHAVING = {
         "not an ONNX model",
         "def apply(parts, parameters, context):\n    return {name: b'' for name in parts}\n",
     ),
-    "forgets": ("compress_failed", "did not return the components", "def apply(parts, parameters, context):\n    return {}\n"),
+    "forgets": (
+        "compress_failed",
+        "was given the components vision, text and has to return these; it returned none",
+        "def apply(parts, parameters, context):\n    return {}\n",
+    ),
     "peeks": (
         "compress_failed",
         "data-free",

@@ -54,6 +54,15 @@ def test_a_step_of_many_items_is_told_of_from_time_to_time(monkeypatch):
     assert [done for done, _, text in told if text == "evaluating"] == [1, 8, 15, 22, 25]
 
 
+FAILED = "from suite.errors import CellFailed\ndef work(job, progress):\n    "
+
+
+def _speaks(line):
+    """Writes a line to wherever the protocol's own stdout is."""
+    where = "[fd for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}')]"
+    return f"def work(job, progress):\n    for fd in {where}:\n        os.write(fd, {line.encode()!r} + b'\\n')\n    return {{}}"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
@@ -64,7 +73,22 @@ def test_a_step_of_many_items_is_told_of_from_time_to_time(monkeypatch):
         ("def work(job, progress):\n    os.kill(os.getpid(), 9)", "out_of_memory", "SIGKILL"),
         ("def work(job, progress):\n    os.abort()", "crashed", "SIGABRT"),
         ("def work(job, progress):\n    os._exit(7)", "crashed", "exited with 7"),
+        ("def work(job, progress):\n    os.kill(os.getpid(), 40)", "crashed", "it died of signal 40"),
         ("raise ImportError('nothing of that name')", "crashed", "nothing of that name"),
+        ("def work(job, progress):\n    sys.stderr.write('y' * 10**7 + ' the end')\n    os.abort()", "crashed", "y the end"),
+        (
+            "def work(job, progress):\n    raise ValueError('\\x1b[2J\\n\\udcff\\u202e')",
+            "compress_failed",
+            "ValueError: \ufffd[2J \ufffd\ufffd",
+        ),
+        (f"{FAILED}raise CellFailed('ok', 'fine')", "crashed", "it reports the failure 'ok', which there is not: fine"),
+        (f"{FAILED}raise CellFailed('charmed', 'fine')", "crashed", "it reports the failure 'charmed', which there is not: fine"),
+        (f"{FAILED}raise CellFailed('timeout', '')", "timeout", "it gives no reason"),
+        (_speaks("3"), "crashed", "it printed what is not of the protocol: '3"),
+        (_speaks("{}"), "crashed", "it printed what is not of the protocol: '{}"),
+        (_speaks('{"event": "progress"}'), "crashed", "it printed what is not of the protocol"),
+        (_speaks('{"event": "failed", "status": "crashed", "reason": 3}'), "crashed", "it printed what is not of the protocol"),
+        (_speaks("[" * 100_000), "crashed", "it printed what is not of the protocol"),
     ],
 )
 def test_every_end_has_a_status_and_a_reason(body, status, words, process):
@@ -73,6 +97,19 @@ def test_every_end_has_a_status_and_a_reason(body, status, words, process):
     assert failed.value.status == status
     assert words in failed.value.reason
     assert "\n" not in failed.value.reason
+
+
+@pytest.mark.parametrize(("status", "words"), [(134, "it died of SIGABRT"), (200, "it exited with 200")])
+def test_what_a_sandbox_relays_is_a_signal_where_there_is_one_of_that_number(status, words, process):
+    module = process(f"def work(job, progress):\n    os._exit({status})")
+    with pytest.raises(CellFailed, match=words):
+        local.run(module, {"do": "work"}, 60.0, lambda *step: None, local.Interpreter(relays=True))
+
+
+def test_a_reason_is_no_longer_than_anybody_reads(process):
+    with pytest.raises(CellFailed, match="ValueError: xxx") as failed:
+        _run(process("def work(job, progress):\n    raise ValueError('x' * 5_000_000)"))
+    assert len(failed.value.reason) == local.REASON
 
 
 def test_a_full_disk_is_nobody_s_failure_and_ends_the_run(process):

@@ -112,7 +112,7 @@ BROKEN = {
     "has_the_class": ("from suite.contracts import MethodCard as CARD", "its __init__.py has no CARD that is a MethodCard"),
     "calls_itself_other": (method("dynamic_int8"), "its card calls itself 'dynamic_int8', its folder 'calls_itself_other'"),
     "misses_a_field": ("from suite.contracts import MethodCard\nCARD = MethodCard(name='misses_a_field')", "importing it raised TypeError"),
-    "has_no_variants": (method("has_no_variants", variants="()"), "its variants need names that differ"),
+    "has_no_variants": (method("has_no_variants", variants="()"), "it has no variants"),
     "repeats_a_variant": (
         method("repeats_a_variant", variants="(Variant(name='a', summary=''), Variant(name='a', summary=''))"),
         "its variants need names that differ",
@@ -146,9 +146,47 @@ BROKEN = {
     "is_a_recipe_without_steps": (method("is_a_recipe_without_steps", stage="recipe"), "variant 'light': a recipe has steps"),
     "is_nonsense": (
         method("is_nonsense", variants="'abc'"),
-        "reading its card raised AttributeError: 'str' object has no attribute 'name'",
+        "variants of the card is 'abc', not a tuple of Variant",
     ),
-    "is_more_nonsense": (method("is_more_nonsense", variants="3"), "reading its card raised TypeError: 'int' object is not iterable"),
+    "is_more_nonsense": (method("is_more_nonsense", variants="3"), "variants of the card is 3, not a tuple of Variant"),
+    "is_of_no_stage": (method("is_of_no_stage", stage="grpah"), "stage of the card is 'grpah', not one of 'module', 'graph'"),
+    "lists_what_is_a_tuple": (
+        method("lists_what_is_a_tuple", variants="[Variant(name='a', summary='')]"),
+        "variants of the card is [Variant(name='a'",
+    ),
+    "claims_in_words": (
+        method("claims_in_words", variants="(Variant(name='a', summary='', claims=Claims(weight_bits='8', operators='MatMul')),)"),
+        "weight_bits of claims of Variant 'a' is '8', not int or None; operators of claims of Variant 'a' is 'MatMul', not a tuple",
+    ),
+    "has_a_list_for_a_parameter": (
+        method("has_a_list_for_a_parameter", parameters="(Parameter('bits', list, ''),)"),
+        "kind of Parameter 'bits' is <class 'list'>, not the type bool or the type int",
+    ),
+    "is_infinite": (
+        method(
+            "is_infinite",
+            parameters="(Parameter('share', float, ''),)",
+            variants="(Variant(name='a', summary='', parameters={'share': float('inf')}),)",
+        ),
+        "share in parameters of Variant 'a' is inf, no finite number",
+    ),
+    "is_beyond_any_record": (
+        method(
+            "is_beyond_any_record",
+            parameters="(Parameter('bits', int, ''),)",
+            variants="(Variant(name='a', summary='', parameters={'bits': 10**40}),)",
+        ),
+        "bits in parameters of Variant 'a' is 10000",
+    ),
+    "has_half_a_letter": (
+        method("has_half_a_letter", variants="(Variant(name='a', summary='\\ud800'),)"),
+        "summary of Variant 'a' is '\\ud800', with the hidden character U+D800",
+    ),
+    "has_an_endless_name": (
+        method("has_an_endless_name", variants="(Variant(name='a' * 230, summary=''),)"),
+        "the name 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u2026' has 230 characters, and may have 48",
+    ),
+    "raises_what_is_no_exception": ("class End(BaseException): ...\nraise End('the end')", "importing it raised End: the end"),
 }
 
 
@@ -172,7 +210,11 @@ def test_a_broken_method_says_why_and_hides_no_other(plug_ins):
     [
         (model("strange", metric="Charm!"), "its metric 'Charm!' needs a name of lower-case letters, digits and '_'"),
         (model("strange", others="('my grace',)"), "its metric 'my grace' needs a name of lower-case letters, digits and '_'"),
-        (model("strange", components="()"), "its components need names that differ"),
+        (model("strange", components="()"), "it has no components"),
+        (
+            model("strange", components="(Component('a', 'smell', X, X),)"),
+            "modality of Component 'a' is 'smell', not one of 'vision', 'text', 'audio', 'fusion', 'decoder'",
+        ),
         (model("strange", components="(Component('a', 'text', X, X),) * 2"), "its components need names that differ"),
     ],
 )
@@ -231,6 +273,21 @@ def test_a_question_that_raises_is_answered_with_a_skip(plug_ins):
     found = discover()
     assert found.probes["my_board"]() == Skip("asked whether it can be done, it raised OSError: no such device")
     assert found.supports["asks"](1, 2, 3).reason.endswith("it raised AttributeError: 'int' object has no attribute 'nonsense'")
+
+
+@pytest.mark.parametrize("answer", ["True", "'too old'", "Skip(3)"])
+def test_an_answer_that_is_neither_none_nor_a_skip_is_told_as_one(plug_ins, answer):
+    plug_ins("method", asks=method("asks") + f"\ndef supports(model, target, variant): return {answer}\n")
+    skip = discover().supports["asks"](1, 2, 3)
+    assert isinstance(skip, Skip)
+    assert 'None says yes, and Skip("the reason") no' in skip.reason
+
+
+def test_what_a_plug_in_prints_is_none_of_the_answer(plug_ins, capsys):
+    printed = "print('hello')\n" + method("loud") + "\ndef supports(model, target, variant): print('and again')\n"
+    plug_ins("method", loud=printed)
+    assert discover().supports["loud"](1, 2, 3) is None
+    assert capsys.readouterr() == ("", "hello\nand again\n")
 
 
 def test_a_plug_in_s_source_is_the_hash_of_its_folder(plug_ins, tmp_path):

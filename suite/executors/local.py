@@ -18,8 +18,17 @@ from typing import IO, Any
 from suite.errors import CellFailed, NotWritable
 from suite.executors.limits import MARK, Most, end_those_left, watched
 from suite.protocol import NO_SPACE, Progress
+from suite.record import STATUSES
+from suite.submission.texts import shown
 
 TAIL = 400
+REASON = 2000
+"""Characters of a reason that are kept: an exception may quote all the data that it is about."""
+SHAPES: Mapping[str, Mapping[str, Any]] = {
+    "progress": {"done": int | float, "total": int | float, "text": str},
+    "failed": {"status": str, "reason": str},
+}
+"""What lines of the protocol have to say: a plug-in may have written them."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Sums in one order, hence the same artifact every time, and no team of threads that waits for a core which a neighbour has.
 A runtime's own threads are a setting of the target, and are not touched by this."""
@@ -46,7 +55,7 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
     """The result of `python -m module` for `job`. Raises CellFailed: as the process says, or for how it died, or `timeout`, or for
     processes that it left behind."""
     mark = uuid.uuid4().hex
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+    with tempfile.TemporaryFile("w+b") as errors:
         process = subprocess.Popen(
             [*interpreter.command, "-m", module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
@@ -68,7 +77,8 @@ def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progres
         if left:
             raise CellFailed("crashed", f"it left {left} process{'es' if left > 1 else ''} behind, which had to be ended")
         status = process.returncode
-        return result if result is not None else died(128 - status if interpreter.relays and status > 128 else status, errors)
+        relayed = interpreter.relays and 0 < status - 128 < signal.NSIG
+        return result if result is not None else died(128 - status if relayed else status, _tail(errors))
 
 
 def _send(process: "subprocess.Popen[str]", job: Mapping[str, Any]) -> None:
@@ -86,7 +96,7 @@ def _listen(process: "subprocess.Popen[str]", timeout_s: float, progress: Progre
         if message.get("event") == "progress":
             progress(message["done"], message["total"], message["text"])
         elif message.get("event") == "failed":
-            raise told(CellFailed(message["status"], message["reason"]))
+            raise told(message["status"], message["reason"])
         elif message.get("event") == "result":
             return message
     return None
@@ -111,19 +121,29 @@ def messages(process: "subprocess.Popen[str]", timeout_s: float) -> Iterator[dic
         yield _parse(line)
 
 
-def told(failure: CellFailed) -> Exception:
-    """What a failure that a process reports is to the run: a full disk says nothing about a method, and ends it."""
-    if failure.status == NO_SPACE:
-        return NotWritable(f"The disk is full ({failure.reason}); free some space and run the same command again.")
-    return failure
+def told(status: str, reason: str) -> Exception:
+    """What a failure that a process reports is to the run: a full disk says nothing about a method, and ends it.
+
+    A method may raise whatever it likes: what is no status of a failure is not recorded as one, and no reason commands a terminal.
+    """
+    words = shown(" ".join(reason.split()), REASON)
+    if status == NO_SPACE:
+        return NotWritable(f"The disk is full ({words}); free some space and run the same command again.")
+    if status not in STATUSES or status == "ok":
+        return CellFailed("crashed", f"it reports the failure {shown(status, 40)!r}, which there is not: {words}")
+    return CellFailed(status, words or "it gives no reason")
 
 
 def _parse(line: str) -> dict[str, Any]:
     try:
         message = json.loads(line)
-    except ValueError:
-        raise CellFailed("crashed", f"it printed what is not of the protocol: {line[:80]!r}") from None
-    return message if isinstance(message, dict) else {}
+        shape = SHAPES.get(message["event"], {})
+        fits = all(isinstance(message[name], kind) for name, kind in shape.items())
+    except (ValueError, TypeError, KeyError, RecursionError):
+        fits = False
+    if not fits:
+        raise CellFailed("crashed", f"it printed what is not of the protocol: {line[:80]!r}")
+    return dict(message)
 
 
 def _pump(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
@@ -141,13 +161,26 @@ def kill(process: "subprocess.Popen[str]") -> None:
     process.wait()
 
 
-def died(status: int, errors: IO[str]) -> dict[str, Any]:
-    """Raises CellFailed for how a process ended that had no result. `errors`: what it wrote to stderr."""
-    errors.seek(0)
-    tail = " ".join(errors.read()[-TAIL:].split())
+def _tail(errors: IO[bytes]) -> str:
+    """The end of what it wrote to stderr, which may be gigabytes."""
+    size = errors.seek(0, os.SEEK_END)
+    errors.seek(max(0, size - 4 * TAIL))
+    return errors.read().decode("utf-8", "replace")
+
+
+def _signal(number: int) -> str:
+    """Its name; of one without, as those are that a program may use as it likes, its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def died(status: int, said: str) -> dict[str, Any]:
+    """Raises CellFailed for how a process ended that had no result. `said`: the end of what it wrote to stderr."""
+    tail = shown(" ".join(said[-TAIL:].split()), TAIL)
     if status == -signal.SIGKILL:
         raise CellFailed("out_of_memory", "it was killed (SIGKILL), as a system does that runs out of memory")
     if status < 0:
-        name = signal.Signals(-status).name
-        raise CellFailed("crashed", f"it died of {name}{': ' + tail if tail else ''}")
+        raise CellFailed("crashed", f"it died of {_signal(-status)}{': ' + tail if tail else ''}")
     raise CellFailed("crashed", f"it exited with {status} before it had a result{': ' + tail if tail else ''}")

@@ -24,7 +24,7 @@ from typing import Any
 
 from suite.config import Config
 from suite.contracts import Skip, TargetCard
-from suite.errors import CellFailed, HostError
+from suite.errors import HostError
 from suite.executors import agent, local
 from suite.plugins import model_part
 from suite.protocol import Progress
@@ -155,7 +155,7 @@ class Remote:
         self, process: "subprocess.Popen[str]", errors: Any, out: Path | None, timeout_s: float, progress: Progress
     ) -> dict[str, Any]:
         result: dict[str, Any] | None = None
-        failure: CellFailed | None = None
+        failure: Exception | None = None
         for message in local.messages(process, timeout_s):
             kind = message.get("event")
             if kind == "progress":
@@ -163,15 +163,15 @@ class Remote:
             elif kind == "result":
                 result = message
             elif kind == "failed":
-                failure = CellFailed(message["status"], message["reason"])
+                failure = local.told(message["status"], message["reason"])
             elif kind == "refused":
                 raise HostError(self.host, str(message["reason"]))
             elif kind == "file" and out is not None and message["name"] == out.name:
                 out.write_bytes(base64.b64decode(message["data"]))
             elif kind == "ended":
                 if failure is not None:
-                    raise local.told(failure)
-                return result if result is not None else local.died(int(message["status"]), io.StringIO(message["stderr"]))
+                    raise failure
+                return result if result is not None else local.died(int(message["status"]), str(message["stderr"]))
         process.wait()
         raise self._lost(process.returncode, errors)
 

@@ -32,7 +32,7 @@ def read(path: Path) -> bytes:
     """The bytes of a file that is no larger than a bundle may be. Raises BrokenBundle."""
     try:
         if not path.is_file():
-            raise BrokenBundle(path, "there is no such file")
+            raise BrokenBundle(path, "it is a folder" if path.is_dir() else "there is no such file")
         with path.open("rb") as file:
             data = file.read(FILE_BYTES + 1)
     except (OSError, ValueError) as error:

@@ -8,8 +8,8 @@ LONGEST = 300
 HIDDEN = frozenset("\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
 """They change the order of what a reviewer sees, or cannot be seen: CVE-2021-42574, https://trojansource.codes."""
 
-UNSEEN = re.compile(f"[\\x00-\\x08\\x0b\\x0e-\\x1f\\x7f-\\x9f{''.join(sorted(HIDDEN))}]")
-"""Those, and control characters but tabs and line ends."""
+UNSEEN = re.compile(f"[\\x00-\\x08\\x0b\\x0e-\\x1f\\x7f-\\x9f\\ud800-\\udfff{''.join(sorted(HIDDEN))}]")
+"""Those, control characters but tabs and line ends, and halves of a character (surrogates), which no file in UTF-8 can hold."""
 
 
 def problem_of_text(data: bytes) -> str | None:

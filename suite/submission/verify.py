@@ -22,7 +22,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 UNPACKED_BYTES, LOST = 512 << 20, 10
 """Of a bundle: bytes of raw samples, and records without usable ones, after which the rest is not looked at. It has failed by then."""
 
-OPENING = ("archive", "names", "limits", "manifest", "files")
 OF_RECORDS = ("schema", "columns", "shapes", "statistics", "accuracy", "sizes", "bounds", "times", "dates", "texts", "duplicates")
 
 
@@ -63,7 +62,8 @@ class Verifier:
             with unpack.opened(path) as bundle:
                 return self._opened(bundle)
         except BrokenBundle as error:
-            return Verdict(path, OPENING, (Finding(error.check, shown(path.name, 120), shown(error.reason)),))
+            found = Finding(error.check, shown(path.name, 120), shown(error.reason))
+            return Verdict(path, (error.check,), (found,))  # it ended there: of no other can it be said that it was passed
 
     def _opened(self, bundle: unpack.Bundle) -> Verdict:
         manifest, found = bundle.manifest, list[Finding]()
