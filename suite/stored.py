@@ -55,8 +55,11 @@ _LAYERS = {"MatMul": 1, "Gemm": 1, "Conv": 1, "MatMulNBits": 1} | {
 CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "QLinearConv"})
 """Those of them that a claim about Conv is about; the others are about MatMul and Gemm, which runtimes turn into each other."""
 
-_PASSED = frozenset({"DequantizeLinear", "Cast", "Transpose", "Identity"})
-"""Operators through which a weight reaches its layer as it is."""
+_PRODUCTS = frozenset({"MatMul", "Gemm"})
+"""Those of them whose weight may stand on either side."""
+
+_PASSED = frozenset({"DequantizeLinear", "Cast", "Transpose", "Identity", "Reshape", "Expand", "Squeeze", "Unsqueeze", "Slice"})
+"""Operators through which their first input reaches a layer as it is, whatever the others are."""
 
 
 def constants(model: onnx.ModelProto) -> dict[str, Constant]:
@@ -78,15 +81,23 @@ def weights(model: onnx.ModelProto, layers: Collection[str] = ("MatMul", "Gemm",
     """The constant weights of these layers (MatMul, Gemm, Conv), in floating point or quantized, each once."""
     wanted = {name for name in _LAYERS if ("Conv" in layers if name in CONVOLUTIONS else {"MatMul", "Gemm"} & set(layers))}
     known = constants(model)
-    sources = {node.output[0]: node.input[0] for node in nodes(model) if node.op_type in _PASSED}
-    found = {}
+    made, found = _made(model, known), {}
     for node in nodes(model):
-        name = node.input[_LAYERS[node.op_type]] if node.op_type in wanted else ""
-        while name not in known and name in sources:
-            name = sources[name]
-        if name in known and len(known[name].shape) > 1:
-            found[name] = known[name]
+        sides = () if node.op_type not in wanted else (0, 1) if node.op_type in _PRODUCTS else (_LAYERS[node.op_type],)
+        for name in (name for side in sides for name in made.get(node.input[side], ())):
+            if len(known[name].shape) > 1:
+                found[name] = known[name]
     return list(found.values())
+
+
+def _made(model: onnx.ModelProto, known: Collection[str]) -> dict[str, frozenset[str]]:
+    """Tensor -> the constants that it is made of, for all that are made of nothing else: a weight may be computed when the graph runs."""
+    made = {name: frozenset({name}) for name in known}
+    for node in nodes(model):
+        inputs = node.input[:1] if node.op_type in _PASSED else [name for name in node.input if name]
+        if inputs and all(name in made for name in inputs):
+            made |= dict.fromkeys((name for name in node.output if name not in made), frozenset().union(*(made[name] for name in inputs)))
+    return made
 
 
 def _numbers(tensor: onnx.TensorProto) -> Array:
