@@ -79,9 +79,6 @@ def _tried(check: str, found: Iterator[tuple[Any, str]]) -> Iterator[Finding]:
 
 def _load(subject: Subject) -> Iterator[tuple[str, str]]:
     subject.parts = reference.load(subject.card)
-    for name, part in subject.parts.items():
-        if getattr(part, "training", False):
-            yield "wrong", f"load() gives {name!r} in training mode, in which batch norm and dropout act on the batch; call its eval()"
     yield "ok", f"load() gives {', '.join(subject.parts)}"
 
 
@@ -181,10 +178,38 @@ def _export(subject: Subject) -> Iterator[tuple[str, str]]:
 def _files(subject: Subject) -> Iterator[tuple[str, str]]:
     name = subject.card.name
     folder, own = model_folder(name), {*subject.card.files, f"{name}.py"}
-    read = sorted({path.name for path in OPENED if path.parent == folder and path.is_file()} - own)
-    for file in read if name in single_files("suite.models") else ():
-        yield "wrong", f"it reads {file}, which its card does not list in `files`: an edit of that file would go unnoticed"
+    if name in single_files("suite.models"):
+        read = {path.relative_to(folder).as_posix() for path in OPENED if _belongs(path, folder) and not path.is_relative_to(subject.out)}
+        for file in sorted(read - own):
+            yield "wrong", f"it reads {file}, which its card does not list in `files`: an edit of that file would go unnoticed"
+        if read <= own:
+            yield from _alone(subject, folder, own)
     yield "ok", "every file that it reads belongs to its identity"
+
+
+def _belongs(path: Path, folder: Path) -> bool:
+    """Whether a file that was opened may be part of a model in a folder: one beside it, or data further below, of no environment."""
+    if not path.is_relative_to(folder) or path.is_relative_to(sys.prefix) or not path.is_file():
+        return False
+    return path.parent == folder or not (path.suffix == ".py" or any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _alone(subject: Subject, folder: Path, files: set[str]) -> Iterator[tuple[str, str]]:
+    """load() once more, with these files alone beside it: some libraries open files past Python, where nobody sees it."""
+    room = subject.out / "alone"
+    if any(Path(file).is_absolute() or ".." in Path(file).parts for file in files):
+        return
+    for file in files:
+        (room / file).parent.mkdir(parents=True, exist_ok=True)
+        (room / file).symlink_to(folder / file)
+    try:
+        model_part(subject.card.name, "network").load(room)
+    except Exception as error:
+        reason = " ".join(str(error).replace(f"{room}/", "").split())
+        yield (
+            "wrong",
+            f"beside the files that its card lists alone, load() raised {type(error).__name__}: {reason}; `files` lacks what it reads",
+        )
 
 
 OPENED: set[Path] = set()

@@ -1,11 +1,12 @@
 """From a torch module to ONNX: one graph per component, every named length dynamic, nothing of this machine in it."""
 
 import inspect
+import itertools
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -29,21 +30,57 @@ def export(module: torch.nn.Module, component: Component, calls: Sequence[Arrays
 
     Raises CellFailed (`export_failed`) if torch cannot export the module or the graph answers otherwise than the module does.
     """
-    given = example(component, calls)
+    module, named = module.eval(), axes(module, component, calls)
     try:
-        _export(module.eval(), component, given, path)
+        _export(module, component, example(component, calls, named), dimensions(module, component, named), path)
     except Exception as error:
         raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} raised {root_cause(error)}") from error
     strip(path)
     check_parity(module, component, calls, path)
 
 
-def example(component: Component, calls: Sequence[Arrays]) -> dict[str, Array]:
-    """Inputs to trace a component with: numbers that it is really fed, every named axis with a length of its own, from 2 up.
+class Axis(NamedTuple):
+    """A named length: the one to trace with, and the least and the greatest that the exporter has to prove the graph for."""
+
+    length: int
+    least: int
+    greatest: int
+
+
+def axes(module: torch.nn.Module, component: Component, calls: Sequence[Arrays]) -> dict[str, Axis]:
+    """Of each named length: short ones, or, of a module that runs no short ones (a convolution may be wider), those that it is fed."""
+    short = _short(component)
+    try:
+        with torch.no_grad():
+            module(*arguments(component, example(component, calls, short)))
+    except Exception:  # whatever a module raises on inputs that it is never fed
+        return _fed(component, calls, short)
+    return short
+
+
+def _short(component: Component) -> dict[str, Axis]:
+    """A batch has items; anything else may be empty."""
+    return {name: Axis(place, 1 if name == BATCH else 0, LONGEST) for place, name in enumerate(_names(component), 2)}
+
+
+def _fed(component: Component, calls: Sequence[Arrays], short: Mapping[str, Axis]) -> dict[str, Axis]:
+    """The longest that each name stands for in the calls and that no other has; the batch stays as it is."""
+    found = {name: axis for name, axis in short.items() if name == BATCH}
+    for name in (name for name in short if name != BATCH):
+        places = [(tensor.name, axis) for tensor in component.inputs for axis, size in enumerate(tensor.shape) if size == name]
+        seen = sorted({call[tensor].shape[axis] for call in calls for tensor, axis in places}, reverse=True)
+        taken = {axis.length for axis in found.values()}
+        length = next(n for n in itertools.chain(seen, itertools.count(seen[0] + 1)) if n > 1 and n not in taken)
+        found[name] = Axis(length, seen[-1], max(LONGEST, length))
+    return found
+
+
+def example(component: Component, calls: Sequence[Arrays], named: Mapping[str, Axis] | None = None) -> dict[str, Array]:
+    """Inputs to trace a component with: numbers that it is really fed, every named axis with a length of its own (left out, from 2 up).
 
     A length of 0 or 1, two axes of one length or one array given twice would each be taken for a rule by the exporter, silently.
     """
-    lengths = {name: place for place, name in enumerate(_names(component), 2)}
+    lengths = {name: axis.length for name, axis in (named or _short(component)).items()}
     found = {}
     for tensor in component.inputs:
         numbers = np.concatenate([call[tensor.name].ravel() for call in calls])
@@ -66,14 +103,14 @@ def _names(component: Component) -> Iterator[str]:
     yield from sorted(names, key=lambda name: name != BATCH)
 
 
-def dimensions(module: torch.nn.Module, component: Component) -> dict[str, Any]:
-    """Of each argument of `forward`: axis -> what the exporter calls its length. A batch has items; anything else may be empty."""
-    known = {name: torch.export.Dim(name, min=1 if name == BATCH else 0, max=LONGEST) for name in _names(component)}
+def dimensions(module: torch.nn.Module, component: Component, named: Mapping[str, Axis]) -> dict[str, Any]:
+    """Of each argument of `forward`: axis -> what the exporter calls its length."""
+    known = {name: torch.export.Dim(name, min=axis.least, max=axis.greatest) for name, axis in named.items()}
     found = [{axis: known[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)} for tensor in component.inputs]
     return inspect.signature(module.forward).bind(*found).arguments
 
 
-def _export(module: torch.nn.Module, component: Component, given: Arrays, path: Path) -> None:
+def _export(module: torch.nn.Module, component: Component, given: Arrays, shapes: dict[str, Any], path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells at length that torchvision is not there
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecations inside torch's own exporter
@@ -83,7 +120,7 @@ def _export(module: torch.nn.Module, component: Component, given: Arrays, path: 
             str(path),
             input_names=[tensor.name for tensor in component.inputs],
             output_names=[tensor.name for tensor in component.outputs],
-            dynamic_shapes=dimensions(module, component),
+            dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -150,7 +187,7 @@ def check_parity(module: torch.nn.Module, component: Component, calls: Sequence[
     check_alike(
         module,
         component,
-        (calls[0], calls[-1], example(component, calls)),
+        (calls[0], calls[-1], example(component, calls, axes(module, component, calls))),
         lambda feed: dict(zip(names, session.run(names, dict(feed)), strict=True)),
     )
 

@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +73,14 @@ def weights(model: onnx.ModelProto) -> list[Weight]:
     return found
 
 
+def has_weights(model: onnx.ModelProto) -> bool:
+    """Whether there is a weight that `weights` finds."""
+    try:
+        return bool(weights(model))
+    except NotApplicable:
+        return False
+
+
 def replace(model: onnx.ModelProto, arrays: Mapping[str, Array]) -> None:
     """Gives the initializers of these names new values, in place."""
     for name, tensor in initializers(model).items():
@@ -95,18 +104,54 @@ def editable(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
+def turn_shared(model: onnx.ModelProto) -> None:
+    """Gives a Gemm that transposes a weight which something else reads a transposed copy of it, in place; all such Gemms share one."""
+    reads = Counter(name for node in nodes(model) for name in node.input)
+    known = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        name = node.input[1] if node.op_type == "Gemm" and attribute(node, "transB", 0) else ""
+        if name in known and reads[name] > 1:
+            turned = f"{name}_turned"
+            if turned not in known:
+                known[turned] = numpy_helper.from_array(np.ascontiguousarray(numpy_helper.to_array(known[name]).T), turned)
+                model.graph.initializer.append(known[turned])
+            node.input[1] = turned
+            node.attribute.remove(next(found for found in node.attribute if found.name == "transB"))
+    drop_unused(model)
+
+
+@contextmanager
+def _turning() -> Iterator[None]:
+    """Mends what ONNX Runtime's quantizers do to a Gemm's weight: they transpose it where it is stored, whoever else reads it there."""
+    from onnxruntime.quantization.onnx_model import ONNXModel
+
+    careless = ONNXModel.replace_gemm_with_matmul
+
+    def careful(self: Any) -> None:
+        turn_shared(self.model)
+        careless(self)
+
+    ONNXModel.replace_gemm_with_matmul = careful
+    try:
+        yield
+    finally:
+        ONNXModel.replace_gemm_with_matmul = careless
+
+
 @contextmanager
 def library(scratch: Path) -> Iterator[None]:
     """Runs a library with its temporary files in `scratch`, without its log lines below errors, and undoes its set-up of logging.
 
     What ONNX Runtime's quantizers warn of: no pre-processing, which the exporter has done; nodes passed over, which the audit checks.
+    A weight that a Gemm shares, with the embedding table that it is tied to, say, stays whole for who shares it.
     """
     root = logging.getLogger()
     directory, disabled, level, handlers = tempfile.tempdir, root.manager.disable, root.level, list(root.handlers)
     tempfile.tempdir = str(scratch)
     logging.disable(logging.WARNING)
     try:
-        yield
+        with _turning():
+            yield
     finally:
         tempfile.tempdir = directory
         logging.disable(disabled)

@@ -35,7 +35,18 @@ def load(card: ModelCard) -> dict[str, Any]:
             raise CellFailed(
                 "export_failed", f"what load() gives for {name!r} is {type(part).__name__}, not a torch module or an ONNX model"
             )
+        if training := _training(part):
+            raise CellFailed(
+                "export_failed",
+                f"load() gives {name!r} with {training} in training mode, in which batch norm and dropout act on a batch; call its eval()",
+            )
     return dict(found)
+
+
+def _training(part: Any) -> str:
+    """The first layer of a torch module that is in training mode, the module itself as `all of it`; empty if there is none."""
+    found = next((name or "all of it" for name, layer in part.named_modules() if layer.training), "") if not is_graph(part) else ""
+    return found if found in ("", "all of it") else repr(found)
 
 
 def is_graph(part: Any) -> bool:

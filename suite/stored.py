@@ -71,22 +71,24 @@ _LAYERS = {"MatMul": 1, "Gemm": 1, "Conv": 1, "MatMulNBits": 1} | {
 CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "QLinearConv"})
 """Those of them that a claim about Conv is about; the others are about MatMul and Gemm, which runtimes turn into each other."""
 
-_PASSED = frozenset({"DequantizeLinear", "Cast", "Transpose", "Identity"})
-"""Operators through which a weight reaches its layer as it is."""
+_PRODUCTS = frozenset({"MatMul", "Gemm"})
+"""Those of them whose weight may stand on either side."""
 
-_SHAPED = frozenset({"Flatten", "Reshape", "Slice", "Squeeze", "Unsqueeze"})
+_PASSED = frozenset({"DequantizeLinear", "Cast", "Transpose", "Identity"})
+"""Operators through which their first input reaches a layer as it is."""
+
+_SHAPED = frozenset({"Expand", "Flatten", "Reshape", "Slice", "Squeeze", "Unsqueeze"})
 """Those through which it does with other axes, or without what filled up its last block."""
+
+_JOINED = frozenset({"Concat", "Conv", "Einsum", "Gemm", "MatMul"})
+"""Those that make a weight of several."""
 
 _SCALED, _SHIFTED = frozenset({"Mul", "Div"}), frozenset({"Add", "Sub"})
 """Those that give it back from what is stored, by scales or offsets that are fewer than it has elements. Only a scale keeps zeros."""
 
 
-Producers = Mapping[str, onnx.NodeProto]
-"""The node that a tensor comes from, by the tensor's name."""
-
-
 def constants(model: onnx.ModelProto) -> dict[str, Constant]:
-    """Every constant of a model by name. A quantized element is zero where it equals its zero point, an index where its codebook has zero."""
+    """Every constant by name. A quantized element is zero where it equals its zero point, an index where its codebook is zero."""
     known = initializers(model) | {
         node.output[0]: found.t for node in nodes(model) if node.op_type == "Constant" for found in node.attribute if found.name == "value"
     }
@@ -110,54 +112,62 @@ def weights(model: onnx.ModelProto, layers: Collection[str] = ("MatMul", "Gemm",
     wanted = {name for name in _LAYERS if ("Conv" in layers if name in CONVOLUTIONS else {"MatMul", "Gemm"} & set(layers))}
     known = constants(model)
     producers = {node.output[0]: node for node in nodes(model) if node.output}
-    found = dict[str, Constant]()
+    made, found = _made(model, known), dict[str, Constant]()
     for node in nodes(model):
-        side = node.input[_LAYERS[node.op_type]] if node.op_type in wanted else ""
-        if side and (origin := _origin(side, known, producers)):
-            name, constant = origin
-            if len(constant.shape) > 1 or name != _source(side, producers):  # a vector may be a weight in blocks
-                found[name] = constant
+        sides = () if node.op_type not in wanted else (0, 1) if node.op_type in _PRODUCTS else (_LAYERS[node.op_type],)
+        for side in (node.input[side] for side in sides):
+            for name, constant in made.get(side, {}).items():
+                if len(constant.shape) > 1 or name != _source(side, producers):  # a vector may be a weight in blocks
+                    found[name] = constant
     return list(found.values())
 
 
-def _origin(name: str, known: Mapping[str, Constant], producers: Producers) -> tuple[str, Constant] | None:
-    """The constant that a tensor is worked out from, and its name; None where it is none, or several of which none is a scale or offset."""
-    name = _source(name, producers)
-    node = producers.get(name)
-    if name in known or node is None:
-        return (name, known[name]) if name in known else None
-    if node.op_type in _SHAPED:
-        return _origin(node.input[0], known, producers)
+def _made(model: onnx.ModelProto, known: Mapping[str, Constant]) -> dict[str, Mapping[str, Constant]]:
+    """Tensor -> the constants that it is made of, for all that are made of nothing else: a weight may be computed when the graph runs."""
+    made: dict[str, Mapping[str, Constant]] = {name: {name: constant} for name, constant in known.items()}
+    for node in nodes(model):
+        inputs = node.input[:1] if node.op_type in _PASSED | _SHAPED else [name for name in node.input if name]
+        if inputs and all(name in made for name in inputs):
+            parts = _parts(node, [made[name] for name in inputs])
+            made |= dict.fromkeys((name for name in node.output if name not in made), parts)
+    return made
+
+
+def _parts(node: onnx.NodeProto, inputs: Sequence[Mapping[str, Constant]]) -> Mapping[str, Constant]:
+    """What a node makes of constants: all of them where it joins or multiplies matrices; indices without their codebook; what is scaled
+    or shifted without scales and offsets; and otherwise the widest, so that narrow ones beside it hide nothing."""
+    shapes = [constant.shape for each in inputs for constant in each.values()]
     if node.op_type == "Gather":
-        table, indices = (_origin(side, known, producers) for side in node.input)
-        return indices if table and indices and _is_codebook(table[1].shape, indices[1].shape) else None
-    if node.op_type not in _SCALED | _SHIFTED:
-        return None
-    first, second = (_origin(side, known, producers) for side in node.input)
-    if first is None or second is None:
-        return None
-    large, small = (first, second) if first[1].elements > second[1].elements else (second, first)
-    if 2 * small[1].elements > large[1].elements:
-        return None
-    return large if node.op_type in _SCALED else (large[0], replace(large[1], zeros=0))
+        return inputs[1] if len(shapes) == 2 and _is_codebook(*shapes) else inputs[0]
+    if node.op_type in _JOINED:
+        return {name: constant for each in inputs for name, constant in each.items()}
+    if node.op_type in _SCALED | _SHIFTED:
+        small, large = sorted(inputs, key=_elements)
+        if 2 * _elements(small) <= _elements(large):
+            moved = {name: replace(constant, zeros=0, semi_structured=0.0) for name, constant in large.items()}
+            return large if node.op_type in _SCALED else moved
+    return max(inputs, key=lambda each: max((constant.bits for constant in each.values()), default=0))
 
 
-def _source(name: str, producers: Producers) -> str:
+def _elements(constants: Mapping[str, Constant]) -> int:
+    return sum(constant.elements for constant in constants.values())
+
+
+def _source(name: str, producers: Mapping[str, onnx.NodeProto]) -> str:
     while name in producers and producers[name].op_type in _PASSED:
         name = producers[name].input[0]
     return name
 
 
 def _is_codebook(table: Sequence[int], indices: Sequence[int]) -> bool:
-    """Whether a Gather from one into the other gives a weight back: of an embedding table the entries are vectors, or more than are read."""
+    """Whether a Gather from one into the other gives a weight back: entries of an embedding table are vectors, or more than are read."""
     return len(table) == 1 and 2 * math.prod(table) <= math.prod(indices)
 
 
 def _coded(table: onnx.TensorProto, indices: onnx.TensorProto) -> Constant:
     """Indices of a codebook as the weight that they stand for."""
     kind = onnx.helper.tensor_dtype_to_np_dtype(indices.data_type).name
-    zeros = np.count_nonzero(_numbers(table)[_numbers(indices).astype(np.int64)] == 0)
-    return Constant(kind, tuple(indices.dims), int(zeros))
+    return counted(kind, _numbers(table)[_numbers(indices).astype(np.int64)] == 0)
 
 
 def _numbers(tensor: onnx.TensorProto) -> Array:

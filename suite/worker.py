@@ -55,11 +55,14 @@ def answer(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def imports(job: Job, progress: Progress) -> dict[str, Any]:
-    """Libraries besides numpy that reading the model's card and glue loads: a small board does not have them."""
+    """Libraries besides numpy that reading the model's card and glue loads: a small board does not have them.
+
+    A module without a spec was found nowhere: numpy.random, which is loaded when it is first used, brings such of its own.
+    """
     before = set(sys.modules)
     for part in PARTS:
         model_part(str(job["model"]), part)
-    loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+    loaded = {name.partition(".")[0] for name in set(sys.modules) - before if getattr(sys.modules[name], "__spec__", None)}
     return {"libraries": sorted(loaded - set(sys.stdlib_module_names) - {"suite", "numpy"})}
 
 

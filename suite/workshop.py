@@ -1,6 +1,8 @@
 """The parts of a model on their way through a recipe: from torch modules over graphs to the files of a format."""
 
 import contextlib
+import copy
+import dataclasses
 import importlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -82,9 +84,8 @@ class Workshop:
             feeds=self.calibration.refuse if method.division == "data-free" else self.calibration.feeds,
             tutor=partial(self.tutors, number) if method.division == "training" else _refuse_labels,
         )
-        chosen = {name: self.parts[name] for name in step.components}
         try:
-            result = importlib.import_module(f"methods.{method.name}.apply").apply(chosen, dict(step.parameters), context)
+            result = self._applied(method, {name: self.parts[name] for name in step.components}, dict(step.parameters), context)
         except NotApplicable as error:
             raise CellFailed("unsupported", str(error)) from error
         if not isinstance(result, Mapping) or set(result) != set(step.components):
@@ -92,6 +93,24 @@ class Workshop:
             words = f"{method.name} was given the components {', '.join(step.components)} and has to return these; it returned"
             raise CellFailed("compress_failed", f"{words} {got or 'none'}")
         self.parts |= result
+
+    def _applied(self, method: MethodCard, chosen: dict[str, Any], parameters: dict[str, Any], context: Context) -> Any:
+        """What the method makes of the parts. A graph without a weight stays as it is where that is why it cannot be applied."""
+        apply = importlib.import_module(f"methods.{method.name}.apply").apply
+        if method.stage != "graph":
+            return apply(chosen, parameters, context)
+        from suite.graph import has_weights
+
+        rest = {name for name, graph in chosen.items() if not has_weights(graph)}
+        kept = copy.deepcopy(chosen) if rest else {}
+        try:
+            return apply(chosen, parameters, context)
+        except NotApplicable:
+            if not rest or rest == set(chosen):
+                raise
+        narrowed = dataclasses.replace(context, components={name: context.components[name] for name in chosen if name not in rest})
+        found = apply({name: part for name, part in kept.items() if name not in rest}, parameters, narrowed)
+        return {**{name: kept[name] for name in rest}, **found} if isinstance(found, Mapping) else found
 
     def save(self, out: Path) -> dict[str, Path]:
         """Every component's file: the baseline's own where no step touched it."""

@@ -57,6 +57,10 @@ BROKEN = {
         with_text("return dict(network.items())", 'return {"vision": network["vision"]}'),
         "load() gives vision, and the card names the components text, vision",
     ),
+    "half in training mode": (
+        with_text("return dict(network.items())", 'network["vision"][1].train()\n    return dict(network.items())'),
+        "load() gives 'vision' with '1' in training mode, in which batch norm and dropout act on a batch; call its eval()",
+    ),
     "component not of the card": (
         with_text('run("text", {', 'run("words", {'),
         "the glue calls the component 'words', and the card names vision, text",

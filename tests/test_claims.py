@@ -233,3 +233,30 @@ def test_average_width_is_over_all_components_and_all_their_weights(tmp_path: Pa
     for claimed, holds in ((mean + 0.01, True), (mean - 0.01, False)):
         found = check(Claims(mean_bits=claimed), after, before, tmp_path)["mean bits"]
         assert (found.holds, found.realised) == (holds, f"{mean:.1f} bits")
+
+
+def _hidden(how: str, weight: Any) -> onnx.ModelProto:
+    """x -> a large layer whose weight reaches it in a way of its own -> a small layer, with the weights `large` and `small`."""
+    make = helper.make_node
+    constants = {"small": random(48, 32), "large": weight}
+    if how == "on the left":  # y = (large x')' small
+        layers = [make("Transpose", ["x"], ["turned"]), make("MatMul", ["large", "turned"], ["h"]), make("Transpose", ["h"], ["back"])]
+        constants["large"] = weight.T
+    else:
+        middle = {
+            "reshaped": make("Reshape", ["large", "shape"], ["w"]),
+            "scaled": make("Mul", ["large", "scale"], ["w"]),
+            "sliced": make("Slice", ["large", "shape", "end", "axes"], ["w"]),
+        }
+        layers = [middle[how], make("MatMul", ["x", "w"], ["back"])]
+        used = {"shape": np.array([64, 48]), "scale": np.float32([2])} if how != "sliced" else {}
+        used |= {"shape": np.array([0]), "end": np.array([48]), "axes": np.array([1])} if how == "sliced" else {}
+        constants |= {name: used[name] for name in middle[how].input if name in used}
+    return model([*layers, make("MatMul", ["back", "small"], ["y"])], constants, (1, 64), (1, 32))
+
+
+@pytest.mark.parametrize("how", ["on the left", "reshaped", "scaled", "sliced"])
+def test_a_large_weight_that_is_no_plain_operand_counts_too(how: str, tmp_path: Path) -> None:
+    before = {"fusion": _hidden(how, random(64, 48))}
+    found = check(Claims(weight_bits=4), apply("int4_rtn", before, tmp_path, **INT4), before, tmp_path)["weight bits"]
+    assert (found.holds, found.realised) == (False, f"{100 * 48 * 32 / (48 * 32 + 64 * 48):.1f} % of fusion")

@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 from conftest import PLUGINS
 from own_models import BROKEN, with_text
+from safetensors.numpy import save_file
 
 REMOVED = {
     "load": ("def load(", "def loaded("),
@@ -81,6 +85,18 @@ WRONG = {
         "files",
         "it reads notes.txt, which its card does not list in `files`",
     ),
+    "unlisted, further below": (
+        "read(folder / CARD.files[0]), CARD.files[0])",
+        "read(folder / CARD.files[0]), (folder / 'more' / 'notes.txt').read_text())",
+        "files",
+        "it reads more/notes.txt, which its card does not list in `files`",
+    ),
+    "unlisted, read past Python": (
+        "    return dict(network.items())",
+        "    from safetensors import safe_open\n\n    safe_open(str(folder / 'more.safetensors'), 'np')\n    return dict(network.items())",
+        "files",
+        "No such file or directory: more.safetensors; `files` lacks what it reads",
+    ),
     "dies": ("    network = fill(", "    import os\n    os.abort()\n    network = fill(", "load", "crashed: it died of SIGABRT"),
 }
 
@@ -88,7 +104,10 @@ WRONG = {
 @pytest.fixture
 def model(own_model, tmp_path):
     shutil.copytree(own_model.parent, tmp_path / "own")
-    (tmp_path / "own" / "notes.txt").write_text("own_model.npz")
+    (tmp_path / "own" / "more").mkdir()
+    for notes in ("notes.txt", "more/notes.txt"):
+        (tmp_path / "own" / notes).write_text("own_model.npz")
+    save_file({"more": np.zeros(3)}, tmp_path / "own" / "more.safetensors")
     return tmp_path / "own" / own_model.name
 
 
@@ -107,6 +126,18 @@ def test_the_template_passes(model, squeezemark, tmp_path):
     assert words.returncode == 0
     assert "own_model can be run: no check of" in words.stdout
     assert not list((tmp_path / "own").glob("__pycache__"))
+
+
+def test_random_numbers_at_the_top_of_its_file_need_no_other_library(model):
+    """numpy.random is loaded when it is first used, and brings modules that are no libraries."""
+    with_text("SIDE, WIDTH = 16, 32\n", "SIDE, WIDTH = 16, 32\nCODES = np.random.default_rng(0).integers(0, 9, 3)\n")(model)
+    script = f"""
+from suite import plugins, worker
+plugins.add({{"suite.models": [{str(model)!r}]}})
+print(worker.imports({{"model": "own_model"}}, print))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'libraries': []}"
 
 
 @pytest.mark.parametrize("name", ["tiny_matcher", "tiny_writer"])

@@ -8,7 +8,7 @@ from torch import nn
 
 from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
-from suite.export import answer, check_call, example, export
+from suite.export import Axis, answer, axes, check_call, example, export
 
 JOIN = Component(
     "decoder",
@@ -79,6 +79,41 @@ def test_a_module_of_any_number_of_inputs(tmp_path):
     fed = {name: np.full((1, 3), value, np.float32) for value, name in enumerate("abc", 1)}
     export(Sum(), Component("fusion", "fusion", inputs, (Tensor("y", "float32", ("batch", 3)),)), [fed], tmp_path / "graph.onnx")
     assert onnxruntime.InferenceSession(tmp_path / "graph.onnx").run(None, fed)[0].tolist() == [[6, 6, 6]]
+
+
+WAVES = Component(
+    "audio", "audio", (Tensor("wave", "float32", ("batch", 1, "samples")), Tensor("ids", "int64", ("batch", "words"))),
+    (Tensor("y", "float32", ("batch", 4)),),
+)  # fmt: skip
+
+
+class Wide(nn.Module):
+    """Its convolution is wider than the short lengths that others are traced with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front, self.table = nn.Conv1d(1, 4, 64, stride=16), nn.Embedding(3, 4)
+
+    def forward(self, wave, ids):
+        return self.front(wave).mean(2) + self.table(ids).mean(1)
+
+
+def test_a_module_that_runs_no_short_lengths_is_traced_with_those_that_it_is_fed(tmp_path):
+    rng = np.random.default_rng(0)
+    shapes = ((1, 1, 5000), (1, 2)), ((1, 1, 100), (1, 100)), ((3, 1, 77), (3, 1)), ((1, 1, 6001), (1, 4))
+    feeds = [{"wave": rng.standard_normal(wave).astype(np.float32), "ids": rng.integers(0, 3, ids)} for wave, ids in shapes]
+    module, calls = Wide(), feeds[:2]
+    assert axes(module, WAVES, calls) == {"batch": Axis(2, 1, 4096), "samples": Axis(5000, 100, 5000), "words": Axis(100, 2, 4096)}
+    export(module, WAVES, calls, tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
+    for feed in feeds:
+        assert np.allclose(session.run(None, feed)[0], answer(module, WAVES, feed)["y"], atol=1e-5)
+
+
+def test_lengths_that_it_is_fed_are_told_apart():
+    calls = [{"wave": np.zeros((1, 1, 70), np.float32), "ids": np.zeros((1, 70), np.int64)}]
+    found = axes(Wide(), WAVES, calls)
+    assert [found[name].length for name in ("batch", "samples", "words")] == [2, 70, 71]
 
 
 class Forgetful(nn.Module):

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import Array, apply, arrays, chain, cosine, exported_tower, feeds, gemm, random, run
+from onnx import helper
+from onnx_graphs import Array, apply, arrays, chain, cosine, exported_tower, feeds, gemm, model, random, run
 
+from suite import stored
 from suite.contracts import Context
 from suite.graph import replace, weights
 
@@ -131,3 +133,35 @@ def test_static_int8_ranges_are_those_of_its_calibration_items(tmp_path: Path) -
     seen = np.stack(taken[:7])
     assert len(list(left)) == 93
     assert arrays(graph)["x_scale"] == pytest.approx((seen.max() - seen.min()) / 255, rel=1e-5)
+
+
+def tied(square: bool) -> onnx.ModelProto:
+    """y = relu(mean of table[x]) table', the table read by a Gather and, transposed, by a Gemm; twice by that where it is square."""
+    make = helper.make_node
+    layers = [
+        make("Cast", ["x"], ["ids"], to=onnx.TensorProto.INT64),
+        make("Gather", ["table", "ids"], ["rows"]),
+        make("ReduceMean", ["rows", "axes"], ["mean"], keepdims=0),
+        make("Gemm", ["mean", "table"], ["h" if square else "y"], name="first", transB=1),
+        *([make("Gemm", ["h", "table"], ["y"], name="second", transB=1)] if square else ()),
+    ]
+    return model(layers, {"table": random(64 if square else 96, 64), "axes": np.array([1])}, (1, 5), (1, 64 if square else 96))
+
+
+@pytest.mark.parametrize("square", [True, False])
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("dynamic_int8", {"operators": "linear", "per_channel": True, "reduce_range": False}),
+        ("int4_rtn", {"block_size": 32, "accuracy_level": 0}),
+    ],
+)
+def test_a_weight_that_a_layer_shares_with_an_embedding_table_stays_whole_for_both(method, parameters, square, tmp_path):
+    """ONNX Runtime transposes it where it is stored: rows became columns, which a square table does not even tell by its shape."""
+    graph = tied(square)
+    quantized = apply(method, {"text": graph}, tmp_path, **parameters)["text"]
+    feed = {"x": np.random.default_rng(0).integers(0, 64, (40, 5)).astype(np.float32)}
+    assert cosine(run(graph, feed), run(quantized, feed)) > 0.98
+    assert {weight.bits for weight in stored.weights(quantized)} == {8 if method == "dynamic_int8" else 4}
+    assert onnx.checker.check_model(graph) is None
+    assert len(graph.graph.initializer) == 2, "the model that it was given stays as it was"

@@ -20,7 +20,7 @@ import torch
 from suite.audit import FEEDS, check_answers, part
 from suite.contracts import Component
 from suite.errors import CellFailed
-from suite.export import Arrays, answer, arguments, check_alike, dimensions, example, root_cause
+from suite.export import Arrays, answer, arguments, axes, check_alike, dimensions, example, root_cause
 from suite.graph import Array
 from suite.record import Part
 from suite.reference import is_graph
@@ -49,10 +49,11 @@ def lower(part: Any, component: Component, calls: Sequence[Arrays], path: Path) 
     """The program of a torch module, with every named length dynamic. Raises CellFailed."""
     if is_graph(part):
         raise CellFailed("unsupported", f"the component {component.name!r} comes as an ONNX model, and torch runs torch modules")
+    named = axes(part.eval(), component, calls)
     try:
-        given = arguments(component, example(component, calls))
+        given = arguments(component, example(component, calls, named))
         with torch.no_grad():
-            program = torch.export.export(part.eval(), given, dynamic_shapes=dimensions(part, component))
+            program = torch.export.export(part, given, dynamic_shapes=dimensions(part, component, named))
     except Exception as error:
         raise CellFailed("export_failed", f"torch.export of {component.name!r} raised {root_cause(error)}") from error
     program.example_inputs = None
@@ -62,7 +63,7 @@ def lower(part: Any, component: Component, calls: Sequence[Arrays], path: Path) 
                 node.meta.pop(name, None)
     torch.export.save(program, path, extra_files={TENSORS: json.dumps(_tensors(component, given))})
     run = _read(path).module()
-    check_alike(part, component, (calls[0], calls[-1], example(component, calls)), lambda feed: answer(run, component, feed))
+    check_alike(part, component, (calls[0], calls[-1], example(component, calls, named)), lambda feed: answer(run, component, feed))
 
 
 def _tensors(component: Component, given: Sequence[torch.Tensor]) -> dict[str, Any]:
