@@ -3,7 +3,8 @@
 A model timed against itself, as the tier times a cell: the interval of its speed-up must hold 1 in 95 % of the runs. And the same on a
 target (benchmarks/plugins) that makes every call of the artifact 5 % longer: the interval must leave 1 out, every time. So that the second
 is not left to twenty throws, as many sessions as one likes are drawn from the launches that were recorded. With `--published` from those of
-the published records, moved by the delay: half a minute, and nothing is timed.
+the published records, moved by the delay: half a minute, and nothing is timed. It also says how many of their controls, the uncompressed
+model timed against itself, hold 1.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from sessions import NOMINAL, Array, ready, tolerance, verdict
 
+from suite.contracts import BASELINE
 from suite.latency import width
 from suite.measure import EFFORT, PRECISE, Effort
 from suite.record import Estimate
@@ -71,6 +73,12 @@ def published(target: str) -> dict[tuple[str, str], Array]:
     return {where: np.concatenate(of) for where, of in sorted(found.items())}
 
 
+def controls() -> list[Estimate]:
+    """The speed-up of the uncompressed model against itself in every published session that timed it."""
+    records = Store(RESULTS).records()
+    return [record.latency.speed_up for record in records if record.cell.method == BASELINE and record.latency is not None]
+
+
 def judge_published(target: str = "x86_cpu_ort") -> None:
     """Prints a row for each processor and model, and whether the full tier has the power on each processor."""
     print(f"{'launches of the records of ' + target:52}{'':>9}{'spread':>9}{'largest':>9}" + "".join(f"{tier:>9}" for tier in EFFORT))
@@ -80,7 +88,15 @@ def judge_published(target: str = "x86_cpu_ort") -> None:
         spans = f"{len(launches):9d}{np.std(launches):9.2%}{np.abs(launches).max():9.2%}"
         print(f"{cpu[:30] + ', ' + model:52}{spans}" + "".join(f"{value:9.2%}" for value in powers.values()))
         lowest[cpu] = min(powers["full"], lowest.get(cpu, 1.0))
-    verdict({f"{cpu}: the full tier tells 5 % in {least:.2%} of sessions, {POWER:.0%}": least >= POWER for cpu, least in lowest.items()})
+    found = controls()
+    furthest = max(abs(each.value - 1) for each in found)
+    held, fewest = sum(each.low <= 1 <= each.high for each in found), tolerance(len(found))
+    print(f"{len(found)} controls, the furthest {furthest:.1%} from 1")
+    verdict({
+        f"a control holds 1.0 in {held} of {len(found)} published sessions: {NOMINAL:.0%}, of which {fewest} may be seen by chance":
+            held >= fewest,
+        **{f"{cpu}: the full tier tells 5 % in {least:.2%} of sessions, {POWER:.0%}": least >= POWER for cpu, least in lowest.items()},
+    })  # fmt: skip
 
 
 def row(name: str, found: list[Run]) -> None:

@@ -42,7 +42,9 @@ class Entry:
 
     @property
     def speed_verdict(self) -> Verdict:
-        return verdict(self.speed_up, 1.0, SPEED_MARGIN)
+        """On the reference target itself that of its row, which knows of a control."""
+        own = self.row.speed_verdict if self.speed_up == self.row.speed_up else None
+        return own or verdict(self.speed_up, 1.0, SPEED_MARGIN)
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,9 @@ class Energy(Immutable, frozen=True):
 class Latency(Immutable, frozen=True):
     """Paired with the baseline in ABBA blocks over fresh launches of the worker.
 
-    speed_up: exp of the mean over launches of the median log ratio of a launch's ABBA quads, interval by Student's t over launches.
+    launches: those that the speed-up is formed of; one that never had its core is left out. samples: timed calls of each side in all of
+    them, left out or not. speed_up: exp of the mean over launches of the median log ratio of a launch's ABBA quads, interval by
+    Student's t over launches.
     bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
     spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.

@@ -10,7 +10,7 @@ from suite.known import KNOWN, MARGIN, NOTES, Above, Known, OnFrontier, OnlyDown
 from suite.pages import BoardView
 from suite.record import Estimate
 from suite.statistics import Z, difference
-from suite.summarize import SIZE_MARGIN, SPEED_MARGIN, Columns, Row
+from suite.summarize import SIZE_MARGIN, Columns, Row
 from suite.wording import say
 
 State = Literal["holds", "fails", "open", "missing"]
@@ -181,7 +181,7 @@ class _Case:
             self.absent.append(say("its speed was not ranked"))
             return
         gain = Estimate(speed.value - 1, speed.low - 1, speed.high - 1)
-        state: State = "fails" if gain.low > SPEED_MARGIN else "holds" if gain.high < HIDDEN else "open"
+        state: State = "fails" if row.speed_verdict == "better" else "holds" if gain.high < HIDDEN else "open"
         yield Point(say("speed"), row, baseline, gain, True, state)
 
     def _usable(self, name: str) -> Row | None:

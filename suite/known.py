@@ -48,8 +48,8 @@ class OnlyDownload:
 
     name: str
     criterion: ClassVar[str] = (
-        "It holds where the files are within 1 % of the uncompressed ones, their download is more than 1 % smaller, and the interval "
-        "of the speed-up is not wholly above 1 % and ends below 5 %."
+        "It holds where the files are within 1 % of the uncompressed ones, their download is more than 1 % smaller, and the speed-up "
+        "does not count as faster and has an interval that ends below 5 %."
     )
 
 

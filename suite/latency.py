@@ -46,12 +46,12 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
     old, new, stretch = columns["baseline_ns"], columns["compressed_ns"], STRETCH if adaptive else 1.0
     quiet_old, quiet_new = undisturbed(columns)
     busy = tuple(columns["host:cpu_wall"][:, 0].tolist()) if "host:cpu_wall" in columns else busy
-    ratio = speed_up(quiet_old, quiet_new, stretch)
+    logs, ratio = quad_log_ratios(quiet_old, quiet_new), speed_up(quiet_old, quiet_new, stretch)
     return Latency(
-        launches=len(new),
+        launches=int(np.isfinite(logs).any(axis=-1).sum()),
         samples=new.size,
         speed_up=ratio,
-        bootstrap=hierarchical_bootstrap(quad_log_ratios(quiet_old, quiet_new)),
+        bootstrap=hierarchical_bootstrap(logs),
         median_ms=median_ms(quiet_new, stretch),
         baseline_median_ms=median_ms(quiet_old, stretch),
         percentiles_ms=percentiles_ms(new),

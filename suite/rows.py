@@ -69,6 +69,7 @@ COLUMNS: Mapping[str, Column] = {
 TIMES: Mapping[str, Column] = {
     **_ends("speed", lambda row: row.speed_up, short),
     **_ends("latency", lambda row: row.record.latency.median_ms if row.speed_up and row.record.latency else None, short),
+    "speedVerdict": lambda row: row.speed_verdict,
     "launches": lambda row: row.record.latency.launches if row.speed_up and row.record.latency else None,
     "stretch": lambda row: short(row.record.latency.stretch) if row.speed_up and row.record.latency else None,
     "noisy": lambda row: 1 if row.record.latency and row.record.latency.noisy else None,

@@ -14,7 +14,7 @@ from suite.frontier import frontier
 from suite.letters import tie_letters
 from suite.paired import Paired, paired
 from suite.provenance import NOBODY, SELF, Provenance, Tier
-from suite.ranks import Speed, accuracy_ranks, speed_ranks
+from suite.ranks import Speed, accuracy_ranks, side, speed_ranks
 from suite.record import Estimate, Record
 from suite.statistics import difference
 from suite.wording import say
@@ -25,7 +25,7 @@ Columns = Callable[[Record], dict[str, Array]]
 Verdict = Literal["better", "tie", "worse"]
 
 SPEED_MARGIN = 0.01
-"""A speed-up counts only beyond it: so far is the uncompressed model, timed against itself, from 1 now and then."""
+"""A speed-up counts only beyond it: so far is the uncompressed model, timed against itself, from 1 now and then, at the least."""
 
 SIZE_MARGIN = 0.01
 """Sizes are exact, but one that differs by less is nobody's gain: names and padding make as much."""
@@ -47,7 +47,7 @@ class Row:
     difference: accuracy minus the baseline's on the same items, and `paired` what else is said of the two. size_ratio: baseline bytes /
     bytes, and so for bit-operations. rank, speed_rank: 1 + the rows of the board that surely answer better, or are surely faster,
     corrected for how many there are (`suite.ranks`); those of rank 1 may be the best. ties: its tie groups, a letter each
-    (`suite.letters`). incomparable: why there is no difference, naming what differs.
+    (`suite.letters`). control: the speed-up of the uncompressed model, timed against itself. incomparable: why there is no difference.
     """
 
     record: Record
@@ -60,6 +60,7 @@ class Row:
     rank: int | None = None
     speed_rank: int | None = None
     ties: str | None = None
+    control: Speed | None = None
     incomparable: str | None = None
     size_frontier: bool = False
     latency_frontier: bool = False
@@ -83,10 +84,7 @@ class Row:
     @property
     def speed(self) -> Speed | None:
         """Its speed-up as `suite.ranks` compares it; None of one that is not ranked."""
-        found = self.record.latency
-        if found is None or self.record.status != "ok" or self.not_ranked:
-            return None
-        return Speed(found.speed_up, found.launches, found.stretch)
+        return None if self.not_ranked else speed(self.record)
 
     @property
     def host_grade(self) -> Grade | None:
@@ -113,7 +111,18 @@ class Row:
 
     @property
     def speed_verdict(self) -> Verdict | None:
-        return None if self.speed_up is None else verdict(self.speed_up, 1.0, SPEED_MARGIN)
+        """A tie too unless it surely differs from the control, which shows what launches do not: that one side has it easier."""
+        mine = speed(self.record)
+        if mine is None:
+            return None
+        found = verdict(mine.estimate, 1.0, SPEED_MARGIN)
+        beside = found if self.control is None else side(mine, self.control)
+        return found if found == beside else "tie"
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is a control that is not as fast as itself: its interval does not hold 1."""
+        return self.is_baseline and self.speed_up is not None and not self.speed_up.low <= 1.0 <= self.speed_up.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,12 @@ class Board:
     @property
     def baseline(self) -> Row | None:
         return next((row for row in self.rows if row.is_baseline and row.record.status == "ok"), None)
+
+
+def speed(record: Record) -> Speed | None:
+    """The speed-up of an ok record as `suite.ranks` compares it, ranked or not."""
+    found = record.latency
+    return Speed(found.speed_up, found.launches, found.stretch) if found is not None and record.status == "ok" else None
 
 
 def verdict(estimate: Estimate, neutral: float, margin: float = 0.0) -> Verdict:
@@ -159,11 +174,18 @@ def _board(records: list[Record], columns: Columns) -> Board:
     metric = next((r.accuracy.metric for r in newest.values() if r.accuracy is not None), "")
     baseline = next((r for r in newest.values() if r.cell.method == BASELINE and r.status == "ok"), None)
     old = columns(baseline) if baseline is not None else None
-    rows = _with_frontier([_row(record, metric, baseline, old, columns) for record in newest.values()])
+    rows = [_row(record, metric, baseline, old, columns) for record in newest.values()]
     rows.sort(key=lambda row: (row.accuracy is None, -(row.accuracy.value if row.accuracy else 0.0), row.record.name))
-    rows, untied = _with_ties(_with_speed_ranks(rows), baseline, columns)
-    cell = first.cell
-    return Board(cell.model, cell.target, cell.tier, board_key(first)[4], metric, tuple(rows), untied)
+    peers, untied = _with_ties(_with_frontier(_with_speed_ranks(_peers(rows, baseline))), columns)
+    placed, cell = {row.record.name: row for row in peers}, first.cell
+    whole = tuple(placed.get(row.record.name, row) for row in rows)
+    return Board(cell.model, cell.target, cell.tier, board_key(first)[4], metric, whole, untied)
+
+
+def _peers(rows: list[Row], baseline: Record | None) -> list[Row]:
+    """Those that may be held against each other: like the baseline, or without one like the best of them."""
+    first = baseline or next((row.record for row in rows if row.accuracy is not None), None)
+    return [row for row in rows if first and row.accuracy and first_difference(row.record, first) is None]
 
 
 def compare(record: Record, board: Board, columns: Columns) -> Row:
@@ -185,7 +207,8 @@ def _row(record: Record, metric: str, baseline: Record | None, old: Mapping[str,
     beside = paired(mine, old, metric, baseline.accuracy.metrics)
     size, fewer = (_ratio(name, baseline, record) for name in ("bytes", "bit_operations"))
     gap, flips = difference(mine[metric], old[metric]), _flips(mine[metric], old[metric])
-    return replace(row, difference=gap, paired=beside, flips=flips, size_ratio=size, bit_operations_ratio=fewer)
+    row = replace(row, size_ratio=size, bit_operations_ratio=fewer, control=speed(baseline))
+    return replace(row, difference=gap, paired=beside, flips=flips)
 
 
 def _ratio(name: str, baseline: Record, record: Record) -> float | None:
@@ -201,19 +224,14 @@ def _flips(mine: Array, old: Array) -> Flips | None:
     return Flips(int(np.sum(old & ~mine)), int(np.sum(mine & ~old)), float(np.mean(mine == old)))
 
 
-def _with_ties(rows: list[Row], baseline: Record | None, columns: Columns) -> tuple[list[Row], str | None]:
-    """Ranks and tie letters, of the rows that answered the same items: the baseline's, or without one those of the best row."""
-    first = baseline or next((row.record for row in rows if row.accuracy is not None), None)
-    peers = [row for row in rows if first and row.accuracy and first_difference(row.record, first) is None]
-    answers = [columns(row.record)[row.metric] for row in peers]
+def _with_ties(rows: list[Row], columns: Columns) -> tuple[list[Row], str | None]:
+    """Ranks and tie letters of rows that answered the same items."""
+    answers = [columns(row.record)[row.metric] for row in rows]
     if len({array.dtype for array in answers}) > 1:
         answers = [array.astype(np.float64) for array in answers]
     ranks, letters = accuracy_ranks(answers), tie_letters(answers)
-    found = {row.record.name: replace(row, rank=rank) for row, rank in zip(peers, ranks, strict=True)}
-    if isinstance(letters, str):
-        return [found.get(row.record.name, row) for row in rows], letters
-    known = dict(zip(found, letters, strict=True))
-    return [replace(found.get(row.record.name, row), ties=known.get(row.record.name)) for row in rows], None
+    untied, ties = (letters, [None] * len(rows)) if isinstance(letters, str) else (None, letters)
+    return [replace(row, rank=rank, ties=tie) for row, rank, tie in zip(rows, ranks, ties, strict=True)], untied
 
 
 def _with_speed_ranks(rows: list[Row]) -> list[Row]:

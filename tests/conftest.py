@@ -111,6 +111,14 @@ def browsed_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Sites of no release, of the first and of all four of `site_releases`; not to be changed."""
+    from site_releases import published
+
+    return published(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture(scope="session")
 def address(browsed_site: Path) -> Iterator[str]:
     """Where that site is served."""
     from browsing import served

@@ -8,21 +8,42 @@ from urllib.parse import quote
 import pytest
 from browsing import BROWSER, Seen, every_kind, visit
 from playwright.sync_api import expect
+from site_releases import DAYS
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium or Chrome on this machine")
 
 
-@pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
-def test_axe_finds_nothing_on_any_kind_of_page(browser, browsed_site: Path, address: str, scheme: str, rules: dict) -> None:
+SCHEMES = pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
+
+
+def violations(browser, urls: list[str], scheme: str, rules: dict) -> dict[tuple[str, str], str]:
+    """What axe-core finds on each page: address and rule -> the first element."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}, bypass_csp=True)
     page, found = context.new_page(), {}
-    for path in [path for path in every_kind(browsed_site) if "img-src" not in path and "--only-" not in path]:  # as other records are
-        page.goto(f"{address}/{quote(path)}")
+    for url in urls:
+        page.goto(url)
         for violation in axe.run(page, options=rules).response["violations"]:
-            found[path, violation["id"]] = violation["nodes"][0]["html"][:200]
+            found[url, violation["id"]] = violation["nodes"][0]["html"][:200]
     context.close()
-    assert found == {}
+    return found
+
+
+@SCHEMES
+def test_axe_finds_nothing_on_any_kind_of_page(browser, browsed_site: Path, address: str, scheme: str, rules: dict) -> None:
+    paths = [path for path in every_kind(browsed_site) if "img-src" not in path and "--only-" not in path]  # as other records are
+    assert violations(browser, [f"{address}/{quote(path)}" for path in paths], scheme, rules) == {}
+
+
+@SCHEMES
+@pytest.mark.parametrize("language", ["", "zh/"])
+def test_axe_finds_nothing_on_pages_of_releases(browser, released: dict[str, Path], language: str, scheme: str, rules: dict) -> None:
+    """With changes and without, of one and of many; the history of a method, and a board as a release showed it."""
+    all_of_them, first = (released[name] / language for name in ("all", "first"))
+    boards = sorted(path for path in (all_of_them / "r" / DAYS[1]).rglob("*.html") if path.name != "index.html")
+    releases = [all_of_them / "r" / day / "index.html" for day in DAYS]
+    pages = [all_of_them / "releases.html", first / "releases.html", *releases, boards[0], all_of_them / "method/dynamic_int8.html"]
+    assert violations(browser, [page.as_uri() for page in pages], scheme, rules) == {}
 
 
 def reached(page, most: int = 400) -> list[str]:

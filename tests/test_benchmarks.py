@@ -89,6 +89,12 @@ def test_published_launches_lie_around_the_mean_of_their_record(script):
         assert 0 < launches.std() < 0.1
 
 
+def test_a_published_control_is_the_uncompressed_model_beside_itself(script):
+    found = script("known_effect").controls()
+    assert len(found) >= 18
+    assert all(0.9 < control.value < 1.1 for control in found)
+
+
 READY = """
 import sys
 from pathlib import Path

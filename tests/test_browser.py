@@ -185,3 +185,20 @@ def test_text_stands_out_from_its_background(browser, browsed_site: Path, addres
         page.goto(f"{address}/{quote(path)}")
         assert page.evaluate(CONTRAST) == [], path
     context.close()
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_figures_of_a_record_stay_in_their_cells(browser, browsed_site: Path, address: str, width: int) -> None:
+    """With the words that are longest: a speed that is not ranked, and a count of flips."""
+    name = next(path.name for path in sorted((browsed_site / "record").iterdir()) if "dynamic_int8--per_channel" in path.name)
+    page = visit(browser, f"{address}/record/{name}", viewport={"width": width, "height": 900})
+    page.evaluate(
+        "(document.querySelector('dl.figures .mark-better, dl.figures .mark-worse, dl.figures .mark-tie')).outerHTML = "
+        "'<span class=\"noisy\">not ranked (host grade F)</span>'"
+    )
+    wide = page.evaluate(
+        "[...document.querySelectorAll('dl.figures > div')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+    )
+    assert wide == []
+    assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('dl.figures'))")
+    page.context.close()

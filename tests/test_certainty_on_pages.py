@@ -10,6 +10,7 @@ from site_pages import Page, publish, read_csv, record_page, row_text
 from site_store import PLANS, SHAPE, build
 
 from suite import letters
+from suite.record import Estimate
 from suite.store import Store
 from suite.summarize import Board, Row, summarize
 
@@ -124,3 +125,21 @@ def test_small_chances_are_not_told_to_the_last_digit(leaderboard: Path, glyph_b
     row = next(row for row in glyph_board.rows if row.paired and row.paired.mcnemar.exact < 1e-9)
     assert ": p < 0.0001 (mid-p: p < 0.0001)" in record_page(leaderboard, row.record).words
     assert row_text(Page(leaderboard / "model/glyph_clip.html"), named(row))
+
+
+def test_a_control_that_is_off_is_told_on_its_board_and_records(tmp_path: Path) -> None:
+    store = build(tmp_path / "results", shape=SHAPE, plans=PLANS[:3])
+    for record in list(store.records()):
+        if record.cell.method == "baseline_fp32" and record.cell.model == "glyph_clip":
+            latency = msgspec.structs.replace(record.latency, speed_up=Estimate(0.97, 0.96, 0.98))
+            store.put(msgspec.structs.replace(record, latency=latency), store.columns(record))
+    publish(store, tmp_path / "site")
+    said = "came out 0.970× as fast as itself (0.960 to 0.980), where 1 is right"
+    models = {record.cell.model for record in store.records() if record.latency is not None}
+    for model in models:
+        assert (said in Page(tmp_path / f"site/model/{model}.html").words) is (model == "glyph_clip")
+    pages = [
+        record_page(tmp_path / "site", record).words for record in store.records() if record.cell.model == "glyph_clip" and record.latency
+    ]
+    assert all(said in words for words in pages)
+    assert len(pages) == 3

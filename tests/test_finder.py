@@ -99,3 +99,20 @@ def test_reference_targets_come_to_the_front(boards) -> None:
     views = [BoardView(board, CARDS) for board in boards]
     assert front(views, CARDS) == views, "all are of a reference target"
     assert [answer.view.board.model for answer in prebuilt(views, CARDS)] == list(expected(boards, "", WISH))
+
+
+def test_one_is_told_as_one(browser, address: str) -> None:
+    """Asked for so small a size that one result fits on one board."""
+    sizes = sorted(float(words.split(" MB")[0]) for words in told(browser, f"{address}/index.html#?loss=any&model=glyph_clip"))
+    page = visit(browser, f"{address}/index.html#?loss=any&model=glyph_clip&size={sizes[0] * 1.01:.4f}MB")
+    assert page.locator("output.count").inner_text() == "1 result fits, on 1 board"
+    assert page.locator(".advice .headline .under").inner_text() == "The only one that fits."
+    page.context.close()
+
+
+def told(browser, url: str) -> list[str]:
+    """What stands below each pick."""
+    page = visit(browser, url)
+    found = page.locator(".picks li .under").all_inner_texts()
+    page.context.close()
+    return found

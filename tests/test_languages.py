@@ -245,7 +245,7 @@ def test_scripts_get_their_words_from_the_catalogue(leaderboard: Path) -> None:
     assert len(said) > 100
     assert said <= words.keys()
     assert {word for place, word in vocabulary() if place == "suite/recommend.py"} <= words.keys()
-    assert words["{fit} results fit, on {n} board"] == words["{fit} results fit, on {n} boards"]
+    assert words["{n} result fits"] == words["{n} results fit"]
     assert "words." not in (leaderboard / "table.html").read_text(encoding="utf-8")
 
 

@@ -5,6 +5,9 @@ import pytest
 
 from suite import latency
 from suite.bounds import order_of_bound
+from suite.ranks import Speed
+from suite.statistics import middle, quad_log_ratios
+from suite.undisturbed import undisturbed
 
 RNG = np.random.default_rng(11)
 
@@ -67,3 +70,15 @@ def test_a_footprint_is_the_worst_peak_and_the_typical_time():
     assert found.warm_up_ms == (4.0, 1.1)
     assert (found.load_bytes, found.inference_bytes) == (3_000_000, None)
     assert latency._footprint(columns, "baseline") is None
+
+
+def test_launches_are_those_that_the_speed_up_is_formed_of():
+    """Ranks get the standard error back from the interval, whose quantile is that of the launches in it."""
+    columns = {f"{side}_ns": RNG.integers(1000, 1100, (6, 3, 8)) for side in ("baseline", "compressed")}
+    columns |= {f"{side}_cut": np.zeros((6, 3, 8), bool) for side in ("baseline", "compressed")}
+    columns["compressed_cut"][:3] = True
+    found = latency.summarize(columns, busy=(1.0,) * 6)
+    assert (found.launches, found.samples) == (3, 144)
+    medians = middle(quad_log_ratios(*undisturbed(columns)))[3:]
+    error = Speed(found.speed_up, found.launches, found.stretch).log_error
+    assert error == pytest.approx(medians.std(ddof=1) / np.sqrt(3), rel=1e-3)

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from suite import ranks
-from suite.ranks import Speed, accuracy_ranks, speed_ranks
+from suite.ranks import Speed, accuracy_ranks, side, speed_ranks
+from suite.record import Estimate
 from suite.statistics import over_launches
 
 WORLDS = 300
@@ -104,3 +105,24 @@ def test_a_stretched_interval_is_that_of_the_same_launches():
     table = np.random.default_rng(9).normal(0, 0.01, (5, 3))
     plain, stretched = Speed(over_launches(table), 5), Speed(over_launches(table, 1.15), 5, 1.15)
     assert plain.log_error == pytest.approx(stretched.log_error) == pytest.approx(np.std(np.median(table, axis=1), ddof=1) / 5**0.5)
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.15])
+def test_a_side_is_decided_by_welch_s_interval_over_the_launches(stretch):
+    rng, seen = np.random.default_rng(3), set()
+    for _ in range(200):
+        logs = [rng.normal(rng.normal(0, 0.02), rng.uniform(0.002, 0.02), int(rng.integers(3, 13))) for _ in range(2)]
+        welch = stats.ttest_ind(*logs, equal_var=False)
+        half = stretch * stats.t.ppf(0.975, np.floor(welch.df)) * np.hypot(*(stats.sem(each) for each in logs))
+        gap = logs[0].mean() - logs[1].mean()
+        wanted = "better" if gap > half else "worse" if gap < -half else "tie"
+        speeds = [Speed(over_launches(each[:, None], stretch), each.size, stretch) for each in logs]
+        assert side(*speeds) == wanted
+        assert side(*reversed(speeds)) == {"better": "worse", "worse": "better", "tie": "tie"}[wanted]
+        seen.add(wanted)
+    assert seen == {"better", "worse", "tie"}
+
+
+def test_an_interval_that_reaches_nothing_decides_nothing():
+    endless = Speed(Estimate(1.0, 0.0, 9.0), 3)
+    assert side(endless, Speed(Estimate(5.0, 4.9, 5.1), 3)) == "tie"

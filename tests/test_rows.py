@@ -40,6 +40,7 @@ def test_every_row_is_there_with_its_figures(leaderboard: Path, glyph_board: Boa
         if row.difference and row.speed_up:
             assert columns["differenceLow"][place] == pytest.approx(row.difference.low, abs=1e-6)
             assert columns["speedHigh"][place] == pytest.approx(row.speed_up.high, rel=1e-5)
+            assert columns["speedVerdict"][place] == row.speed_verdict
         else:
             assert (columns["accuracy"][place], columns["reason"][place]) == (None, row.record.reason)
 

@@ -287,3 +287,31 @@ def test_the_order_of_the_records_does_not_matter(results):
     forwards = results.boards()
     results.records.reverse()
     assert results.boards() == forwards
+
+
+def test_a_row_is_no_faster_than_its_board_if_the_control_is_as_fast(results):
+    """Its own interval lies beyond 1 %, but the uncompressed model is as much faster than itself."""
+    results.add("baseline_fp32", right(300), speed=(1.02, 1.015, 1.025))
+    results.add("as_fast_as_the_control", right(300), speed=(1.024, 1.015, 1.033))
+    results.add("faster", right(300), speed=(1.05, 1.04, 1.06))
+    results.add("slower", right(300), speed=(0.95, 0.94, 0.96))
+    rows = results.rows()
+    verdicts = {"baseline_fp32": "tie", "as_fast_as_the_control": "tie", "faster": "better", "slower": "worse"}
+    assert {name: row.speed_verdict for name, row in rows.items()} == verdicts
+    assert {name for name, row in rows.items() if row.is_off} == {"baseline_fp32"}
+
+
+def test_the_uncompressed_model_is_never_faster_or_slower_than_itself(results):
+    results.add("baseline_fp32", right(300), speed=(0.97, 0.96, 0.98))
+    assert results.rows()["baseline_fp32"].speed_verdict == "tie"
+
+
+def test_what_cannot_be_compared_takes_no_place_from_others(results):
+    """A row of another model revision has no rank of speed, and stands on no frontier."""
+    results.add("baseline_fp32", right(300), size=4000, speed=(1.0, 0.99, 1.01))
+    results.add("int8", right(301), size=1000, speed=(2.0, 1.99, 2.01))
+    results.add("of_another", right(390), size=10, speed=(9.0, 8.99, 9.01), provenance={"model_sha256": "0" * 64})
+    rows = results.rows()
+    assert (rows["int8"].speed_rank, rows["int8"].size_frontier, rows["int8"].latency_frontier) == (1, True, True)
+    other = rows["of_another"]
+    assert (other.incomparable is not None, other.rank, other.speed_rank, other.size_frontier) == (True, None, None, False)

@@ -65,6 +65,7 @@ const Squeezemark = (() => {
     "speed",
     "speedLow",
     "speedHigh",
+    "speedVerdict",
     "latency",
     "latencyLow",
     "latencyHigh",
@@ -98,15 +99,15 @@ const Squeezemark = (() => {
     for (const row of found) {
       const old = row.board.baseline;
       row.ratio = old && row.bytes && row.difference !== null ? old.bytes / row.bytes : null;
-      row.verdict = row.difference === null || row.baseline ? null : side(row.differenceLow, row.differenceHigh, 0, 0);
-      row.speedVerdict = row.speed === null || row.baseline ? null : side(row.speedLow, row.speedHigh, 1, 0.01);
+      row.verdict = row.difference === null || row.baseline ? null : side(row.differenceLow, row.differenceHigh);
+      if (row.baseline) row.speedVerdict = null;
     }
     return found;
   }
 
-  function side(low, high, neutral, margin) {
-    if (low > neutral + margin) return "better";
-    return high < neutral - margin ? "worse" : "tie";
+  function side(low, high) {
+    if (low > 0) return "better";
+    return high < 0 ? "worse" : "tie";
   }
 
   // An element from a tag, attributes and children. Text stays text: nothing here is ever parsed as markup.

@@ -71,10 +71,9 @@
     place.replaceChildren(...found.map((advice) => card(advice, wish, several)));
     if (!found.length && !mute && !wish.badSize) place.append(make("p", { class: "note" }, say("Nothing has been measured there yet.")));
     place.dataset.ready = "";
+    const fit = found.reduce((sum, advice) => sum + advice.picks.length, 0);
     form.querySelector(".count").value = found.length
-      ? sayCount(found.length, "{fit} results fit, on {n} board", "{fit} results fit, on {n} boards", {
-          fit: found.reduce((sum, advice) => sum + advice.picks.length, 0),
-        })
+      ? sayCount(fit, "{n} result fits", "{n} results fit") + say(", ") + sayCount(found.length, "on {n} board", "on {n} boards")
       : "";
   }
 
@@ -111,8 +110,9 @@
     const first = tied[0].row;
     const counts = { n: picks.length, tied: tied.length };
     const fast = wish.prefer === "faster";
-    const reason =
-      tied.length === 1
+    const reason = picks.length === 1
+      ? say("The only one that fits.")
+      : tied.length === 1
         ? fast
           ? say("The fastest of {n} that fit.", counts)
           : say("The smallest of {n} that fit.", counts)
