@@ -45,8 +45,9 @@ FIRST_VIEW = 120_000
 
 
 def grown(boards: tuple[Board, ...], rows: int) -> tuple[Board, ...]:
-    """The boards with so many rows in all: each repeated under other variants and keys."""
-    turns = -(-rows // sum(len(board.rows) for board in boards))
+    """The boards with so many rows in all, but for rounding: each repeated under other variants and keys."""
+    known = sum(len(board.rows) for board in boards)
+    turns = -(-rows // known)
 
     def copies(board: Board) -> Board:
         made = []
@@ -57,7 +58,7 @@ def grown(boards: tuple[Board, ...], rows: int) -> tuple[Board, ...]:
                 )
                 key = msgspec.json.encode([row.record.key, turn])
                 made.append(replace(row, record=msgspec.structs.replace(row.record, cell=cell, key=sha256(key).hexdigest())))
-        return replace(board, rows=tuple(made))
+        return replace(board, rows=tuple(made[: round(len(board.rows) * rows / known)]))
 
     return tuple(copies(board) for board in boards)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
 
@@ -43,7 +44,8 @@ class Entry:
     @property
     def speed_verdict(self) -> Verdict:
         """On the reference target itself that of its row, which knows of a control."""
-        own = self.row.speed_verdict if self.speed_up == self.row.speed_up else None
+        latency = self.row.record.latency
+        own = self.row.speed_verdict if latency is not None and latency.reference is None else None
         return own or verdict(self.speed_up, 1.0, SPEED_MARGIN)
 
 
@@ -110,7 +112,8 @@ def _same_question(one: Record, other: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The very same files on two targets. agreement: share of items that both score alike. difference: of accuracy on those items."""
+    """The very same files on two targets. agreement: share of items that both score alike. difference: of accuracy on those items,
+    its interval widened for the number of files (Bonferroni)."""
 
     row: Row
     home: Row
@@ -172,13 +175,13 @@ def _beside(view: BoardView, home: BoardView, timed: bool) -> bool:
 
 def _shifts(view: BoardView, home: BoardView, columns: Columns) -> list[Shift]:
     known = {row.record.provenance.artifact_sha256: row for row in home.board.rows if row.record.status == "ok"}
+    pairs = [(row, known.get(row.record.provenance.artifact_sha256)) for row in view.board.rows if row.record.status == "ok"]
+    same = [(row, other) for row, other in pairs if other is not None and _same_question(row.record, other.record)]
+    z = NormalDist().inv_cdf(1 - 0.025 / max(1, len(same)))
     found = []
-    for row in view.board.rows:
-        other = known.get(row.record.provenance.artifact_sha256)
-        if row.record.status != "ok" or other is None or not _same_question(row.record, other.record):
-            continue
+    for row, other in same:
         mine, theirs = columns(row.record)[view.board.metric], columns(other.record)[home.board.metric]
         shared = min(len(mine), len(theirs))
         agreement = float(np.mean(mine[:shared] == theirs[:shared]))
-        found.append(Shift(row, other, shared, agreement, difference(mine[:shared], theirs[:shared])))
+        found.append(Shift(row, other, shared, agreement, difference(mine[:shared], theirs[:shared], z)))
     return sorted(found, key=lambda shift: (shift.agreement, shift.row.record.name))

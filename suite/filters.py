@@ -6,6 +6,7 @@ from typing import Any
 from suite.metrics import find
 from suite.pages import slug
 from suite.record import Estimate
+from suite.summarize import speed_verdict
 
 CLASSES = {
     "all": "all",
@@ -71,6 +72,7 @@ FILTERS: dict[str, Any] = {
     "page_of": lambda name, kind: f"{kind}/{slug(name)}.html",
     "paper_href": paper_href,
     "verdict": verdict,
+    "speed_verdict": speed_verdict,
     "chance": chance,
     "asset": lambda file: f"assets/{EXAMPLES}/{file}",
 }

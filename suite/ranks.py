@@ -44,20 +44,16 @@ class Speed:
         return width / 2 / (self.stretch * student_quantile(self.launches - 1))
 
 
-def side(one: Speed, other: Speed) -> Literal["better", "tie", "worse"]:
-    """Whether `one` is surely faster than `other`, surely slower, or neither: by Welch's interval of 95 %, as
-    `suite.statistics.ratio_over_launches` has it, from intervals instead of launches and with its degrees of freedom rounded down.
+def side(one: Estimate, other: Estimate) -> Literal["better", "tie", "worse"]:
+    """Whether a ratio of 95 % lies surely above an independent one, surely below it, or neither: by the square-and-add rule (MOVER: Zou and
+    Donner 2008) on logarithms. An interval that reaches 0 decides nothing.
     """
-    both = one, other
-    if min(speed.estimate.low for speed in both) <= 0:
+    if min(one.low, other.low) <= 0:
         return "tie"
-    parts = [speed.log_error**2 for speed in both]
-    weights = sum(part * part / (speed.launches - 1) for part, speed in zip(parts, both, strict=True))
-    variance = sum(parts)
-    freedom = math.floor(variance * variance / weights + SAME) if weights > 0 else 1
-    half = max(one.stretch, other.stretch) * student_quantile(max(1, freedom)) * math.sqrt(variance)
-    gap = math.log(one.estimate.value) - math.log(other.estimate.value)
-    return "better" if gap > half else "worse" if gap < -half else "tie"
+    gap = math.log(one.value / other.value)
+    if gap > math.hypot(math.log(one.value / one.low), math.log(other.high / other.value)):
+        return "better"
+    return "worse" if -gap > math.hypot(math.log(one.high / one.value), math.log(other.value / other.low)) else "tie"
 
 
 def accuracy_ranks(answers: Sequence[Array]) -> list[int]:

@@ -60,7 +60,7 @@ class Row:
     rank: int | None = None
     speed_rank: int | None = None
     ties: str | None = None
-    control: Speed | None = None
+    control: Estimate | None = None
     incomparable: str | None = None
     size_frontier: bool = False
     latency_frontier: bool = False
@@ -84,7 +84,10 @@ class Row:
     @property
     def speed(self) -> Speed | None:
         """Its speed-up as `suite.ranks` compares it; None of one that is not ranked."""
-        return None if self.not_ranked else speed(self.record)
+        found = self.record.latency
+        if found is None or self.record.status != "ok" or self.not_ranked:
+            return None
+        return Speed(found.speed_up, found.launches, found.stretch)
 
     @property
     def host_grade(self) -> Grade | None:
@@ -111,13 +114,7 @@ class Row:
 
     @property
     def speed_verdict(self) -> Verdict | None:
-        """A tie too unless it surely differs from the control, which shows what launches do not: that one side has it easier."""
-        mine = speed(self.record)
-        if mine is None:
-            return None
-        found = verdict(mine.estimate, 1.0, SPEED_MARGIN)
-        beside = found if self.control is None else side(mine, self.control)
-        return found if found == beside else "tie"
+        return None if self.speed_up is None else speed_verdict(self.speed_up, self.control)
 
     @property
     def is_off(self) -> bool:
@@ -145,10 +142,10 @@ class Board:
         return next((row for row in self.rows if row.is_baseline and row.record.status == "ok"), None)
 
 
-def speed(record: Record) -> Speed | None:
-    """The speed-up of an ok record as `suite.ranks` compares it, ranked or not."""
-    found = record.latency
-    return Speed(found.speed_up, found.launches, found.stretch) if found is not None and record.status == "ok" else None
+def speed_verdict(mine: Estimate, control: Estimate | None) -> Verdict:
+    """A tie too unless it surely differs from the control, which shows what launches do not: that one side has it easier."""
+    found = verdict(mine, 1.0, SPEED_MARGIN)
+    return found if control is None or side(mine, control) == found else "tie"
 
 
 def verdict(estimate: Estimate, neutral: float, margin: float = 0.0) -> Verdict:
@@ -207,7 +204,7 @@ def _row(record: Record, metric: str, baseline: Record | None, old: Mapping[str,
     beside = paired(mine, old, metric, baseline.accuracy.metrics)
     size, fewer = (_ratio(name, baseline, record) for name in ("bytes", "bit_operations"))
     gap, flips = difference(mine[metric], old[metric]), _flips(mine[metric], old[metric])
-    row = replace(row, size_ratio=size, bit_operations_ratio=fewer, control=speed(baseline))
+    row = replace(row, size_ratio=size, bit_operations_ratio=fewer, control=baseline.latency.speed_up if baseline.latency else None)
     return replace(row, difference=gap, paired=beside, flips=flips)
 
 

@@ -10,7 +10,7 @@ from site_pages import Page, publish, read_csv, record_page, row_text
 from site_store import PLANS, SHAPE, build
 
 from suite import letters
-from suite.record import Estimate
+from suite.record import Estimate, decode
 from suite.store import Store
 from suite.summarize import Board, Row, summarize
 
@@ -143,3 +143,23 @@ def test_a_control_that_is_off_is_told_on_its_board_and_records(tmp_path: Path) 
     ]
     assert all(said in words for words in pages)
     assert len(pages) == 3
+
+
+def test_times_of_tokens_are_held_against_the_control_too(tmp_path: Path) -> None:
+    """The uncompressed model's own are a tie, and so is what is as fast as those."""
+    golden = next((Path(__file__).parent / "golden").glob("tiny_writer--kv_cache_int8*.json"))
+    tokens = decode(golden.read_bytes()).latency.tokens
+    speeds = {"fp32": (1.02, 1.015, 1.025), "per_channel": (1.024, 1.015, 1.033), "per_tensor": (1.5, 1.4, 1.6)}
+    store = build(tmp_path / "results", shape=SHAPE, plans=PLANS[:3])
+    for record in list(store.records()):
+        if record.latency is not None:
+            speed = Estimate(*speeds[record.cell.variant])
+            timed = msgspec.structs.replace(tokens, first_token_speed_up=speed, inter_token_speed_up=speed)
+            store.put(msgspec.structs.replace(record, latency=msgspec.structs.replace(record.latency, tokens=timed)), store.columns(record))
+    publish(store, tmp_path / "site")
+    for record in store.records():
+        if record.latency is not None:
+            words = record_page(tmp_path / "site", record).words.partition("Token by token")[2].partition("Environment")[0]
+            assert (words.count("≈ tie"), words.count("▲ faster")) == ((0, 2) if record.cell.variant == "per_tensor" else (2, 0))
+    words = Page(tmp_path / "site/model/glyph_clip.html").words.partition("Token by token")[2]
+    assert words.count("▲ faster") == 2

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace as changed
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from suite.figures import BesideReference, InstructionCounts
 from suite.latency import summarize as latency_of
 from suite.pages import BoardView, Cards
 from suite.record import Estimate
+from suite.statistics import difference
 from suite.summarize import summarize
 
 OTHER, SLOW = "x86_cpu_other", "x86_old"
@@ -75,6 +77,16 @@ def test_runtimes_share_a_board_the_fastest_first(world):
     assert (entry.speed_verdict, entry.accuracy_verdict) == ("better", "tie")
 
 
+def test_on_the_reference_target_a_speed_must_differ_from_the_control(world):
+    on(world, TARGET, "static_int8", right(318), (1.03, 1.02, 1.04))
+    (board,) = device_boards(views(world), CARDS, world.columns)
+    before = {entry.row.record.cell.method: entry.speed_verdict for entry in board.entries if entry.view is board.reference}
+    world.records[0] = replace(world.records[0], latency=replace(world.records[0].latency, speed_up=Estimate(1.025, 1.02, 1.03)))
+    (board,) = device_boards(views(world), CARDS, world.columns)
+    after = {entry.row.record.cell.method: entry.speed_verdict for entry in board.entries if entry.view is board.reference}
+    assert (before["static_int8"], after["static_int8"]) == ("better", "tie")
+
+
 def test_the_answer_is_the_fastest_that_keeps_its_accuracy_and_what_ties_with_it(world):
     (board,) = device_boards(views(world), CARDS, world.columns)
     assert all(entry.difference.low >= -LOSS for entry in board.near)
@@ -113,6 +125,7 @@ def test_the_same_files_on_other_kernels_are_paired_item_by_item():
     worst = found.shifts[0]
     assert worst.agreement == pytest.approx(100 / 300)
     assert worst.difference.value == pytest.approx(-200 / 300)
+    assert worst.difference == difference(right(100)[:300], right(318)[:300], NormalDist().inv_cdf(1 - 0.025 / 2)), "of two files"
     assert found.changed == (worst,), "other files are other models: dynamic_int8 is not held against another artifact"
 
 
