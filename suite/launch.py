@@ -1,7 +1,7 @@
 """One launch of the worker in which both sides take turns: job `measure`. Needs numpy, the runtime and the model's glue."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -50,10 +50,9 @@ def _measure(job: Job, progress: Progress, counter: Counter | None, uncounted: s
     glue, inputs = loading.glue(job), arrays.load(job["inputs"])
     runs, found = _loaded(job, glue, inputs)
     baseline, compressed = (loading.call(glue.module.request, glue.size(inputs), inputs, runs[side]) for side in SIDES)
-    known = footprint.REQUESTS if "footprint:compressed:warm_up_ns" in found else 0
-    found |= {"repeat_ns": _probe(compressed, glue.size(inputs), known)}
     outputs, watch = Outputs(job, glue, inputs), Watch(gpu.of(job))
-    outputs.ask(runs["compressed"], CHECKED)
+    known = {side: footprint.REQUESTS if f"footprint:{side}:warm_up_ns" in found else 0 for side in SIDES}
+    found |= {"repeat_ns": _warmed(runs, outputs, known)}
     gc.collect()
     gc.disable()
     found |= _turns(job, baseline, compressed, outputs, watch)
@@ -80,18 +79,32 @@ def _loaded(job: Job, glue: Glue, inputs: Arrays) -> tuple[dict[str, Run], dict[
     return {early: run, late: loading.run(job, late)}, {f"footprint:{early}:{name}": array for name, array in found.items()}
 
 
+def _warmed(runs: Mapping[str, Run], outputs: "Outputs", known: Mapping[str, int]) -> Array:
+    """What `_probe` finds of the artifact, whose answers are checked. The uncompressed model is asked the same in its turn: nothing but
+    their files is to tell the sides apart, or the one that did more before is the slower one, or the faster, of two that are the same."""
+    repeated = {}
+    for side, run in runs.items():
+        call = loading.call(outputs.glue.module.request, outputs.size, outputs.inputs, run)
+        repeated[side] = _probe(call, outputs.size, known[side])
+        outputs.ask(run, CHECKED, side == "compressed")
+    return repeated["compressed"]
+
+
 def _turns(job: Job, baseline: Call, compressed: Call, outputs: "Outputs", watch: Watch) -> dict[str, Array]:
     """The timed loop. Each launch begins at another item."""
     seconds, begin = float(job["seconds"]), job["launch"] * outputs.size // 16
     calls = int(job.get("calls", 0)) or timing.block_length(seconds, baseline, compressed)
-    old = partial(timing.watched_block, _moved(begin, baseline))
-    new = partial(timing.watched_block, _moved(begin, compressed), keep=outputs.keeper(begin))
+    kept: dict[str, Kept] = {side: [] for side in SIDES}
+    old, new = (
+        partial(timing.watched_block, _moved(begin, call), keep=outputs.keeper(begin, kept[side]))
+        for side, call in zip(SIDES, (baseline, compressed), strict=True)
+    )
     watch.look()
     clocks = Clocks()
     times = timing.abba(old, new, calls, int(job.get("quads", 0)), seconds)
     clocks.check(np.concatenate(times)[..., 0].ravel())
     watch.look()
-    found = {"checked": outputs.check_kept()}
+    found = {"checked": outputs.check_kept(kept["compressed"])}
     for side, rows in zip(SIDES, times, strict=True):
         found |= {f"{side}_ns": rows[..., 0], f"{side}_cut": timing.interrupted(rows[..., 0], rows[..., 1])}
     return found
@@ -128,8 +141,15 @@ def _pairs(call: Call, items: range, size: int) -> Array:
     return np.array([timing.block(call, one, 0) + timing.block(call, one, 0) for one in asked], np.int64).T
 
 
+Kept = list[tuple[int, Any]]
+"""Answers of a timed loop, each with its item."""
+
+
 class Outputs:
-    """The answers of the accuracy run, which the timed artifact must give again: before, within and after the timed loop."""
+    """The answers of the accuracy run, which the timed artifact must give again: before, within and after the timed loop.
+
+    Of the uncompressed model the same answers are asked and kept, and then forgotten: what is kept takes memory from the next call.
+    """
 
     def __init__(self, job: Job, glue: Glue, inputs: Arrays) -> None:
         self.glue, self.inputs, self.size = glue, inputs, glue.size(inputs)
@@ -138,27 +158,28 @@ class Outputs:
             kind, index, output = (*name.split(":", 2), "", "")[:3]
             if kind == "request":
                 self.wanted.setdefault(int(index), {})[output] = array
-        self.kept: list[tuple[int, Any]] = []
 
-    def ask(self, run: Run, requests: int) -> None:
+    def ask(self, run: Run, requests: int, checked: bool = True) -> None:
         """Answers the first of those requests. Raises CellFailed."""
         for index in sorted(self.wanted)[:requests]:
-            self.check(index, self.glue.request(self.inputs, index, run))
+            answer = self.glue.request(self.inputs, index, run)
+            if checked:
+                self.check(index, answer)
 
-    def keeper(self, begin: int) -> Callable[[int, object], None]:
+    def keeper(self, begin: int, kept: Kept) -> Callable[[int, object], None]:
         """Keeps the answers of a timed loop that can be checked; its index 0 is the item `begin`."""
 
         def keep(index: int, answer: object) -> None:
             if (index + begin) % self.size in self.wanted:
-                self.kept.append(((index + begin) % self.size, answer))
+                kept.append(((index + begin) % self.size, answer))
 
         return keep
 
-    def check_kept(self) -> Array:
+    def check_kept(self, kept: Kept) -> Array:
         """How many answers of the timed loop were compared, int64 (). Raises CellFailed."""
-        for index, answer in self.kept:
+        for index, answer in kept:
             self.check(index, answer)
-        return np.array(len(self.kept), np.int64)
+        return np.array(len(kept), np.int64)
 
     def check(self, index: int, answer: Arrays) -> None:
         """Raises CellFailed."""

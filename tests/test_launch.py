@@ -35,16 +35,47 @@ def test_a_run_that_answers_otherwise_before_or_after_the_loop_is_refused(output
 
 
 def test_answers_of_the_timed_loop_are_kept_where_they_can_be_compared(outputs):
-    keep = outputs.keeper(3)
-    timing.block(lambda index: {"y": np.array([[2.0 * ((index + 3) % 4)]])}, range(9), 0, keep)
-    assert [index for index, _ in outputs.kept] == [0, 2, 0, 2], "from item 3 on: 3 0 1 2 3 0 1 2 3"
-    assert outputs.check_kept() == 4
+    kept = []
+    timing.block(lambda index: {"y": np.array([[2.0 * ((index + 3) % 4)]])}, range(9), 0, outputs.keeper(3, kept))
+    assert [index for index, _ in kept] == [0, 2, 0, 2], "from item 3 on: 3 0 1 2 3 0 1 2 3"
+    assert outputs.check_kept(kept) == 4
 
 
 def test_an_answer_that_only_the_timed_loop_gives_is_refused(outputs):
-    timing.block(lambda index: {"y": np.array([[0.0]])}, range(4), 0, outputs.keeper(0))
+    kept = []
+    timing.block(lambda index: {"y": np.array([[0.0]])}, range(4), 0, outputs.keeper(0, kept))
     with pytest.raises(CellFailed, match="request 2 otherwise"):
-        outputs.check_kept()
+        outputs.check_kept(kept)
+
+
+@pytest.mark.parametrize("order", [loading.SIDES, loading.SIDES[::-1]])
+def test_both_sides_are_asked_the_same_before_the_loop_and_only_the_artifact_is_checked(outputs, order, monkeypatch):
+    """A process that remembers is looked for among items of its own size: here there are too few, and no clock is to decide."""
+    monkeypatch.setattr(timing, "block", lambda call, indices, dropped: [call(indices[0]), 100][1:])
+    asked = {side: [] for side in order}
+
+    def run(side):
+        factor = 2 if side == "compressed" else 3
+        return lambda component, feed: asked[side].append(feed["x"].tolist()) or {"y": feed["x"] * factor}
+
+    found = launch._warmed({side: run(side) for side in order}, outputs, dict.fromkeys(order, 0))
+    assert found.shape == (2, launch.FRESH)
+    assert asked["baseline"] == asked["compressed"] != []
+    with pytest.raises(CellFailed, match="request 2 otherwise"):
+        launch._warmed({"baseline": run("compressed"), "compressed": run("baseline")}, outputs, dict.fromkeys(order, 0))
+
+
+def test_both_sides_keep_the_same_answers_of_the_timed_loop(outputs, monkeypatch):
+    """What one side keeps, and the other gives back, takes memory from the calls that come after it."""
+    alive = {side: [] for side in loading.SIDES}
+    monkeypatch.setattr(outputs, "keeper", lambda begin, kept: lambda index, answer: alive[answer["of"]].append((index, id(kept))))
+    monkeypatch.setattr(outputs, "check_kept", lambda kept: np.array(len(kept)))
+    call = {side: lambda index, side=side: {"of": side} for side in loading.SIDES}
+    job = {"seconds": 0.01, "launch": 0, "calls": 3, "quads": 3}
+    launch._turns(job, call["baseline"], call["compressed"], outputs, SimpleNamespace(look=lambda: None))
+    indices = {side: [index for index, _ in rows] for side, rows in alive.items()}
+    assert indices["baseline"] == indices["compressed"] != []
+    assert len({kept for rows in alive.values() for _, kept in rows}) == 2, "each has a list of its own"
 
 
 @pytest.mark.parametrize("size", [1000, 12])
