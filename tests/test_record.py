@@ -71,7 +71,7 @@ WRITTEN = {
 }
 """What each golden file said when it was written."""
 
-replace = msgspec.msgspec.structs.replace
+replace = msgspec.structs.replace
 
 
 @pytest.fixture
