@@ -97,6 +97,9 @@ def _check_model(card: ModelCard, _: ModuleType) -> Iterable[str]:
     names = [component.name for component in card.components]
     if not names or len(set(names)) < len(names):
         yield "its components need names that differ" if names else "it has no components"
+    for name in names:  # files are called by it
+        if not PLAIN_NAME.fullmatch(name):
+            yield f"its component {name!r} needs a name of lower-case letters, digits and '_'"
 
 
 def _check_method(card: MethodCard, _: ModuleType) -> Iterable[str]:

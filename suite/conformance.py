@@ -8,7 +8,6 @@ from typing import get_args
 import msgspec
 
 from suite import arrays, evaluate
-from suite.cards import PLAIN_NAME
 from suite.config import Config
 from suite.contracts import Component, Modality, ModelCard
 from suite.errors import CellFailed
@@ -66,8 +65,6 @@ def _card(card: ModelCard) -> Iterator[Finding]:
 
 
 def _component(component: Component) -> Iterator[str]:
-    if not PLAIN_NAME.fullmatch(component.name):
-        yield f"its component {component.name!r} needs a name of lower-case letters, digits and '_'"
     if component.modality not in get_args(Modality):
         yield f"{component.name} has the modality {component.modality!r}; there are {', '.join(get_args(Modality))}"
     if not component.inputs or not component.outputs:

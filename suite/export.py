@@ -14,6 +14,7 @@ import torch
 
 from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
+from suite.tied import to_gemm
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
@@ -167,7 +168,8 @@ def _shape(shape: Sequence[int | str]) -> str:
 
 
 def strip(path: Path) -> None:
-    """Removes stack traces (they name this machine's folders) and inferred shapes (they confuse onnxruntime's quantizers)."""
+    """Removes stack traces (they name this machine's folders) and inferred shapes (they confuse onnxruntime's quantizers), and gives
+    tied weights to a layer (`suite.tied`)."""
     model = onnx.load(path)
     del model.metadata_props[:]
     del model.graph.value_info[:]
@@ -175,6 +177,7 @@ def strip(path: Path) -> None:
     for thing in (*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
         thing.doc_string = ""
         del thing.metadata_props[:]
+    to_gemm(model)
     onnx.save(model, path)
 
 

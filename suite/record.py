@@ -208,6 +208,12 @@ class Record(Immutable, frozen=True, kw_only=True):
         of = f"--only-{cell.component}" if cell.component else ""
         return f"{cell.model}--{cell.method}--{cell.variant}{of}--{cell.target}--{self.key[:12]}"
 
+    @property
+    def model_as_given(self) -> str:
+        """The model as commands take it: its name, or the file that it was, where the record's own command says so."""
+        file = f"{self.cell.model}.py"
+        return file if f" --model {file} " in self.provenance.command else self.cell.model
+
 
 def encode(record: Record) -> bytes:
     """Indented JSON, UTF-8."""

@@ -28,6 +28,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 GIB = 1 << 30
 OWN = ("cell-", "training-", "prepare-")
 """How the folders are called that a cell itself may write to."""
+SITE = "site-"
+"""How those are called that rendering writes to, which may go on beside a run; no cell reads them."""
 MOST_MEMORY = 0.8
 """No process may take more than this share of the machine, whatever the limits say: the system would kill something."""
 
@@ -104,7 +106,7 @@ class Workspace:
         A method of the user's own, and one in a sandbox, does not audit its artifact itself: its process might say anything.
         """
         strange = bool(self.paths.get("methods")) or self.confine is not openly
-        prepared = [path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith(OWN)]
+        prepared = [path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith((*OWN, SITE))]
         watched = [*tampering.SOURCES, *map(Path, (place for places in self.paths.values() for place in places)), *prepared]
         try:
             with tampering.untouched(watched):

@@ -287,6 +287,15 @@ def apply(components, parameters, context):
     return components
 """
 
+RENDERS = """
+from pathlib import Path
+
+
+def apply(parts, parameters, context):
+    (Path(WORK) / "site-boards" / "board.json").write_text("newer")
+    return parts
+"""
+
 EDITS_BASELINE = """
 import glob, onnx
 def apply(components, parameters, context):

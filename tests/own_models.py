@@ -124,6 +124,10 @@ UNREADABLE = {
     "library": (with_text("import numpy as np\n", "import numpy as np\nimport no_such_library\n"), "No module named 'no_such_library'"),
     "no card": (with_text("CARD = ModelCard(", "OTHER = ModelCard("), "its file has no CARD that is a ModelCard"),
     "another name": (with_text('name="own_model"', 'name="other"'), "its card calls itself 'other', its file 'own_model'"),
+    "a component that is no file's name": (
+        with_text('            "text",\n            "text",', '            "../text",\n            "text",'),
+        "its component '../text' needs a name of lower-case letters, digits and '_'",
+    ),
     "unknown field": (with_text('task="image', 'tusk="image'), "unexpected keyword argument 'tusk'"),
     "file absent": (_renamed, "its card names the file 'own_model.npz', which is not beside"),
 }

@@ -198,3 +198,16 @@ def test_a_runner_that_caches_repeated_inputs_or_sleeps_in_the_baseline_or_patch
     record = timed[name]
     assert (record.status, record.latency) == ("invalid_output", None), record.reason
     assert RUNNERS[name][1] in record.reason
+
+
+def test_rendering_beside_a_run_fails_no_cell_and_loses_nothing(work, tmp_path):
+    """The site keeps its boards in the same folder; here the process that compresses writes there in its place."""
+    lair = Lair(tmp_path, tmp_path / "work")
+    lair.target("untimed")
+    lair.method("renders", f"WORK = {str(lair.work)!r}\n{cheats.RENDERS}")
+    for folder in work.glob("tiny_matcher-*"):
+        shutil.copytree(folder, lair.work / folder.name)
+    (lair.work / "site-boards").mkdir(parents=True)
+    record = lair.run("renders")["renders"]
+    assert record.status == "ok", record.reason
+    assert (lair.work / "site-boards" / "board.json").is_file()

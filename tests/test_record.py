@@ -185,6 +185,15 @@ def test_a_record_comes_back_as_it_was(record):
         assert settings == [(type(variant.cell.settings[name]), variant.cell.settings[name]) for name in found.cell.settings]
 
 
+def test_a_model_in_one_file_is_named_as_its_own_command_does(record):
+    """By its name alone, no command finds it."""
+    name, provenance = record.cell.model, record.provenance
+    assert record.model_as_given == name
+    for command, given in ((f"run --model {name}.py --tier quick", f"{name}.py"), (f"run --model other_{name}.py --tier quick", name)):
+        known = msgspec.structs.replace(record, provenance=msgspec.structs.replace(provenance, command=f"squeezemark {command}"))
+        assert known.model_as_given == given
+
+
 def test_the_json_is_indented_sorted_and_ends_with_a_line(record):
     text = encode(record).decode()
     assert text.startswith('{\n "schema": 1,\n "key": ')

@@ -145,7 +145,7 @@ def _tell_rest(boards: "tuple[Board, ...]", every: "tuple[Board, ...]") -> None:
 
 def _command(pick: "Pick") -> str:
     cell = pick.row.record.cell
-    return f"squeezemark compress --model {cell.model} --recipe {cell.method}/{cell.variant} --out deployed"
+    return f"squeezemark compress --model {pick.row.record.model_as_given} --recipe {cell.method}/{cell.variant} --out deployed"
 
 
 COMMANDS = (recommend,)
