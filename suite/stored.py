@@ -70,7 +70,7 @@ Producers = Mapping[str, onnx.NodeProto]
 
 
 def constants(model: onnx.ModelProto) -> dict[str, Constant]:
-    """Every constant of a model by name. A quantized element is zero where it equals its zero point, an index where its codebook has zero."""
+    """Every constant of a model by name. A quantized element is zero where it equals its zero point, an index where it stands for zero."""
     known = initializers(model) | {
         node.output[0]: found.t for node in nodes(model) if node.op_type == "Constant" for found in node.attribute if found.name == "value"
     }
@@ -133,7 +133,7 @@ def _source(name: str, producers: Producers) -> str:
 
 
 def _is_codebook(table: Sequence[int], indices: Sequence[int]) -> bool:
-    """Whether a Gather from one into the other gives a weight back: of an embedding table the entries are vectors, or more than are read."""
+    """Whether a Gather gives a weight back: of an embedding table the entries are vectors, or more than are read."""
     return len(table) == 1 and 2 * math.prod(table) <= math.prod(indices)
 
 
