@@ -136,6 +136,16 @@ MISBEHAVING = {
 }
 
 
+def test_what_fails_before_a_method_is_asked_is_not_called_its_failure(squeezemark, tmp_path):
+    (tmp_path / "config.toml").write_text("[limits]\ncompress_s = 0.1\n")
+    results = tmp_path / "results"
+    squeezemark(
+        "run", *MODEL, "--methods", "baseline_fp32", "--config", tmp_path / "config.toml", "--results", results, "--work", tmp_path / "work"
+    )
+    (record,) = _records(results).values()
+    assert (record.status, record.reason) == ("timeout", "exporting the uncompressed model: it did not end within 0.1 s")
+
+
 @pytest.mark.parametrize("name", MISBEHAVING)
 def test_a_method_that_misbehaves_is_one_typed_record(name, squeezemark, new_method, tmp_path, work):
     status, reason, source = MISBEHAVING[name]

@@ -95,6 +95,10 @@ FORGED = [
     ("a path for a file", "sizes", "a file or a hash that is none", lambda r: _part(r, file="../../model.onnx")),
     ("a hash that is none", "sizes", "a file or a hash that is none", lambda r: _part(r, sha256="<img src=x>")),
     ("another artifact", "sizes", "does not follow from", lambda r: _digest(r, artifact_sha256="b" * 64)),
+    (
+        "a component that there is not", "sizes", "its recipe is applied to 'audio', which its artifact has not",
+        lambda r: replace(r, cell=replace(r.cell, recipe=(replace(r.cell.recipe[0], components=("vision", "audio")),))),
+    ),
     ("a model without a hash", "sizes", "model's hash is no sha256", lambda r: _digest(r, model_sha256="none")),
     ("a claim that does not hold", "sizes", "although a claim", lambda r: _claims(r, False)),
     ("tomorrow", "dates", "still to come", lambda r: replace(r, created=(datetime.now(UTC) + timedelta(days=1)).isoformat())),
