@@ -66,6 +66,13 @@ def recommend(
     summarized = summarize(store.records(), store.columns)
     boards = _chosen(summarized, target, models)
     found = advise(boards, wish, registry.methods, registry.targets)
+    lost = sorted({board.model for board in boards if board.baseline is None})
+    if lost:
+        words = f"Of {', '.join(lost)} the uncompressed model was not measured on {boards[0].target}, beside which all is said"
+        told = f"{words}; run `squeezemark run --methods baseline_fp32 --models {','.join(lost)}`."
+        if not found:
+            raise UsageError(told)
+        click.echo(told, err=True)
     if as_json:
         click.echo(json.dumps([_object(advice, show) for advice in found], indent=1))
     else:
