@@ -12,7 +12,7 @@ import msgspec
 
 from suite import __version__, environment, environments, formats, instructions
 from suite.contracts import TargetCard
-from suite.errors import CellFailed
+from suite.errors import CellFailed, NotWritable
 from suite.evaluate import Bundle, evaluate
 from suite.hashing import hash_json
 from suite.measure import Targets, measure
@@ -141,6 +141,8 @@ class Bench:
             facts["status"] = "ok"
         except CellFailed as failure:
             facts |= {"status": failure.status, "reason": failure.reason}
+        except NotWritable as error:  # of no record; but whoever reads it should know what to leave out if it comes again
+            raise NotWritable(f"{error} It was at {self.planned.title}.") from error
         record = self.store.put(self._record(surroundings, facts), columns)
         self.workspace.forget(self.planned.key)
         return record
