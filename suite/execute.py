@@ -12,10 +12,11 @@ import msgspec
 
 from suite import __version__, environment, environments, formats, instructions
 from suite.contracts import TargetCard
-from suite.errors import CellFailed
+from suite.errors import CellFailed, NotWritable
 from suite.evaluate import Bundle, evaluate
 from suite.hashing import hash_json
 from suite.measure import Targets, measure
+from suite.metrics import find
 from suite.plan import Plan, PlannedCell
 from suite.protocol import Progress
 from suite.record import Artifact, Cost, Environment, Provenance, Record
@@ -97,9 +98,13 @@ def _made(result: Mapping[str, Any]) -> tuple[Artifact, Cost]:
     """What a process says that it made, and what that took. Raises CellFailed: the method ran in it, and may have spoken in its place."""
     try:
         artifact = msgspec.convert({name: result[name] for name in ("parts", "baseline_parameters", "claims")}, Artifact)
-        return artifact, msgspec.convert(result["cost"], Cost)
+        cost = msgspec.convert(result["cost"], Cost)
     except (KeyError, msgspec.ValidationError) as error:
         raise CellFailed("crashed", f"what it says that it made cannot be believed ({error})") from error
+    for name, value in (("compress_s", cost.seconds), ("compress_peak_bytes", cost.peak_bytes)):
+        if not find(name).check(value):
+            raise CellFailed("crashed", f"what it says that it took cannot be believed ({name} {value})")
+    return artifact, cost
 
 
 @dataclass
@@ -141,6 +146,8 @@ class Bench:
             facts["status"] = "ok"
         except CellFailed as failure:
             facts |= {"status": failure.status, "reason": failure.reason}
+        except NotWritable as error:  # of no record; but whoever reads it should know what to leave out if it comes again
+            raise NotWritable(f"{error} It was at {self.planned.title}.") from error
         record = self.store.put(self._record(surroundings, facts), columns)
         self.workspace.forget(self.planned.key)
         return record

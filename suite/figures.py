@@ -245,8 +245,3 @@ class Cost(Immutable, frozen=True):
     items: int
     training_steps: int = 0
     training_items: int = 0
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} of a cost cannot be {getattr(self, name)}")

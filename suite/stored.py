@@ -88,7 +88,7 @@ _SCALED, _SHIFTED = frozenset({"Mul", "Div"}), frozenset({"Add", "Sub"})
 
 
 def constants(model: onnx.ModelProto) -> dict[str, Constant]:
-    """Every constant by name. A quantized element is zero where it equals its zero point, an index where its codebook is zero."""
+    """Every constant of a model by name. A quantized element is zero where it equals its zero point, an index where it stands for zero."""
     known = initializers(model) | {
         node.output[0]: found.t for node in nodes(model) if node.op_type == "Constant" for found in node.attribute if found.name == "value"
     }
@@ -160,7 +160,7 @@ def _source(name: str, producers: Mapping[str, onnx.NodeProto]) -> str:
 
 
 def _is_codebook(table: Sequence[int], indices: Sequence[int]) -> bool:
-    """Whether a Gather from one into the other gives a weight back: entries of an embedding table are vectors, or more than are read."""
+    """Whether a Gather gives a weight back: of an embedding table the entries are vectors, or more than are read."""
     return len(table) == 1 and 2 * math.prod(table) <= math.prod(indices)
 
 

@@ -30,6 +30,12 @@ OWN = ("cell-", "training-", "prepare-")
 """How the folders are called that a cell itself may write to."""
 SITE = "site-"
 """How those are called that rendering writes to, which may go on beside a run; no cell reads them."""
+PREPARES = {
+    "baseline": "exporting the uncompressed model",
+    "lower": "writing the uncompressed model in another format",
+    "test": "making the test set",
+}
+"""What each job of `suite.prepare` does, which is no method's failure."""
 MOST_MEMORY = 0.8
 """No process may take more than this share of the machine, whatever the limits say: the system would kill something."""
 
@@ -172,9 +178,10 @@ class Workspace:
                 part.mkdir()
                 try:
                     local.run("suite.prepare", job | {"out": str(part)}, self.config.limits.compress_s, progress, interpreter)
-                except CellFailed as failure:
-                    self.failures[name] = failure
-                    raise
+                except CellFailed as found:
+                    whose = "" if found.status == "unsupported" else f"{PREPARES[job['do']]}: "
+                    self.failures[name] = CellFailed(found.status, whose + found.reason)
+                    raise self.failures[name] from found
                 part.rename(done)
         return done
 

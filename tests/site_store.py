@@ -10,6 +10,7 @@ import numpy as np
 
 from suite import slices
 from suite.latency import summarize
+from suite.plan import PlannedCell
 from suite.record import (
     Accuracy,
     Artifact,
@@ -123,14 +124,13 @@ def key(*parts: str) -> str:
 
 def failed(model: str, method: str, variant: str, status: str, reason: str) -> Record:
     """A cell that came to nothing."""
-    command = f"squeezemark run --model {model} --method {method}/{variant} --target {TARGET}"
     return Record(
         key=key(model, method, variant, status),
         created="2026-11-22T14:00:00Z",
         status=status,  # type: ignore[arg-type]
         reason=reason,
         cell=cell(model, method, variant),
-        provenance=_provenance(model, command),
+        provenance=_provenance(cell(model, method, variant)),
         environment=ENVIRONMENT,
     )
 
@@ -144,13 +144,12 @@ def make(model: str, plan: Plan, items: int, shape: tuple[int, int, int]) -> tup
     """The record of a plan, and the columns that all its figures are derived from."""
     rng = np.random.default_rng(int(key(model, plan.method, plan.variant)[:8], 16))
     columns = _columns(model, plan, items, shape, rng)
-    command = f"squeezemark run --model {model} --method {plan.method}/{plan.variant} --target {TARGET}"
     record = Record(
         key=key(model, plan.method, plan.variant),
         created="2026-11-22T14:00:00Z",
         status="ok",
         cell=cell(model, plan.method, plan.variant),
-        provenance=_provenance(model, command),
+        provenance=_provenance(cell(model, plan.method, plan.variant)),
         environment=ENVIRONMENT,
         artifact=_artifact(model, plan),
         accuracy=_accuracy(model, columns, items),
@@ -181,15 +180,15 @@ def elsewhere(store: Store, variant: int) -> None:
         store.put(msgspec.structs.replace(record, environment=machine, key=f"{variant:06x}{record.key[6:]}"), columns)
 
 
-def _provenance(model: str, command: str) -> Provenance:
+def _provenance(of: Cell) -> Provenance:
     return Provenance(
-        model_sha256=key(model, "weights"),
-        test_sha256=key(model, "test"),
+        model_sha256=key(of.model, "weights"),
+        test_sha256=key(of.model, "test"),
         artifact_sha256="a" * 64,
         suite_version="0.1.0",
         git_commit="0123456789abcdef",
         git_dirty=False,
-        command=command,
+        command=PlannedCell(cell=of, key="", claims=(), skip=None).command,
     )
 
 

@@ -38,7 +38,7 @@ def _parts(record, **changes):
 def test_an_honest_one_agrees_in_everything(published):
     found = _found(published)
     assert {name: check.agrees for name, check in found.items()} == dict.fromkeys(
-        ("test set", "accuracy", "size", "artifact", "speed-up"), True
+        ("test set", "accuracy", "size", "claims", "artifact", "speed-up"), True
     )
     assert agree(tuple(found.values()))
 
@@ -62,6 +62,31 @@ def test_an_accuracy_beyond_the_interval_differs(published):
 def test_one_byte_more_differs(published):
     bytes = next(iter(published[0].artifact.parts.values())).bytes
     assert _found(published, artifact=_parts(published[0], bytes=bytes + 1))["size"].agrees is False
+
+
+@pytest.mark.parametrize("figure", ["zstd_bytes", "macs", "nonzero_macs", "bit_operations", "nonzero_parameters"])
+def test_no_figure_of_size_can_be_made_up(figure, published):
+    part = next(iter(published[0].artifact.parts.values()))
+    assert _found(published, artifact=_parts(published[0], **{figure: getattr(part, figure) * 2}))["size"].agrees is False
+
+
+def test_other_versions_of_zstd_press_a_little_otherwise(published):
+    pressed = next(iter(published[0].artifact.parts.values())).zstd_bytes
+    assert _found(published, artifact=_parts(published[0], zstd_bytes=pressed + 9))["size"].agrees is True
+
+
+def test_the_uncompressed_model_has_the_parameters_that_it_has(published):
+    larger = replace(published[0].artifact, baseline_parameters=published[0].artifact.baseline_parameters * 2)
+    assert "uncompressed" in _found(published, artifact=larger)["size"].words
+
+
+def test_claims_are_those_of_the_card(published):
+    claims = published[0].artifact.claims
+    bolder = tuple(replace(claim, claimed="1 bits or fewer") for claim in claims)
+    for theirs in (bolder, claims[:-1]):
+        found = _found(published, artifact=replace(published[0].artifact, claims=theirs))
+        assert found["claims"].agrees is False
+        assert not agree(tuple(found.values()))
 
 
 def test_other_files_differ_only_if_the_same_libraries_made_them_on_the_same_processor(published):

@@ -142,7 +142,7 @@ def test_what_it_says_of_its_claims_is_not_believed_either(caught):
 
 def test_what_it_says_of_its_cost_is_held_against_what_a_cost_can_be(caught):
     assert caught["fake_cost"].status == "crashed"
-    assert "seconds of a cost cannot be -1" in caught["fake_cost"].reason
+    assert "cannot be believed (compress_s -1" in caught["fake_cost"].reason
 
 
 def test_processes_left_behind_are_ended_and_named(caught):

@@ -136,6 +136,25 @@ MISBEHAVING = {
 }
 
 
+def test_a_full_disk_ends_the_run_and_names_the_cell(squeezemark, new_method, tmp_path, work):
+    source = "import errno\ndef apply(parts, parameters, context):\n    raise OSError(errno.ENOSPC, 'No space left on device')\n"
+    plugins = new_method("fills", source)
+    done = squeezemark("run", *MODEL, "--plugins", plugins, "--methods", "fills", "--results", tmp_path / "results", "--work", work)
+    assert "The disk is full" in done.stderr
+    assert done.stderr.endswith("It was at tiny_matcher · fills/only · x86_cpu_ort.\n")
+    assert not _records(tmp_path / "results")
+
+
+def test_what_fails_before_a_method_is_asked_is_not_called_its_failure(squeezemark, tmp_path):
+    (tmp_path / "config.toml").write_text("[limits]\ncompress_s = 0.1\n")
+    results = tmp_path / "results"
+    squeezemark(
+        "run", *MODEL, "--methods", "baseline_fp32", "--config", tmp_path / "config.toml", "--results", results, "--work", tmp_path / "work"
+    )
+    (record,) = _records(results).values()
+    assert (record.status, record.reason) == ("timeout", "exporting the uncompressed model: it did not end within 0.1 s")
+
+
 @pytest.mark.parametrize("name", MISBEHAVING)
 def test_a_method_that_misbehaves_is_one_typed_record(name, squeezemark, new_method, tmp_path, work):
     status, reason, source = MISBEHAVING[name]

@@ -106,6 +106,14 @@ def test_what_a_sandbox_relays_is_a_signal_where_there_is_one_of_that_number(sta
         local.run(module, {"do": "work"}, 60.0, lambda *step: None, local.Interpreter(relays=True))
 
 
+def test_a_line_without_an_end_is_not_waited_for(process, monkeypatch):
+    monkeypatch.setattr(local, "LINE", 1000)
+    module = process(_speaks("x" * 5000).replace(" + b'\\n'", "").replace("return {}", "time.sleep(60)"))
+    with pytest.raises(CellFailed, match="not of the protocol") as failed:
+        _run(module, timeout=30)
+    assert failed.value.status == "crashed"
+
+
 def test_a_reason_is_no_longer_than_anybody_reads(process):
     with pytest.raises(CellFailed, match="ValueError: xxx") as failed:
         _run(process("def work(job, progress):\n    raise ValueError('x' * 5_000_000)"))

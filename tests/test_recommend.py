@@ -147,6 +147,23 @@ def test_without_records_it_says_what_to_do(squeezemark, tmp_path):
     assert "There are no records yet" in squeezemark("recommend", "--results", tmp_path / "empty").stderr
 
 
+def test_a_model_whose_baseline_is_not_there_is_named(squeezemark, tmp_path):
+    store = build(tmp_path / "results", items=60, shape=(3, 2, 6))
+    gone = [path for path in store.folder.iterdir() if "--baseline_fp32--" in path.name]
+    first, others = "glyph_clip", [path for path in gone if not path.name.startswith("glyph_clip--")]
+    for path in gone:
+        if path not in others:
+            path.unlink()
+    done = squeezemark("recommend", "--results", store.folder)
+    assert done.returncode == 0
+    assert f"Of {first} the uncompressed model was not measured on {TARGET}" in done.stderr
+    for path in others:
+        path.unlink()
+    done = squeezemark("recommend", "--results", store.folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "run `squeezemark run --methods baseline_fp32 --models glyph_clip," in done.stderr
+
+
 def test_what_was_timed_on_an_unfit_host_is_not_recommended_for_its_speed(world):
     world.add("token_merging", right(360), size=3_000_000, speed=(4.0, 3.9, 4.1), latency={"health": Health("D", ("why (D)",), {}, ())})
     reason = "timed on a host below grade C, so that its speed is not ranked"

@@ -103,7 +103,7 @@ def test_a_test_set_learnt_by_heart_is_of_no_use_on_another(lair, bundle, reprod
     row = _of(reproduced[0], "by_heart")
     assert row["outcome"] == "differs"
     assert {check["name"]: check["agrees"] for check in row["checks"]} == {
-        "test set": True, "accuracy": False, "size": True, "artifact": True, "speed-up": None,
+        "test set": True, "accuracy": False, "size": True, "claims": True, "artifact": True, "speed-up": None,
     }  # fmt: skip
 
 

@@ -47,7 +47,8 @@ def test_what_is_written_does_what_its_card_claims(stage, work, tmp_path):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("Mine", "A method cannot be called 'Mine': take lower-case letters, digits and '_', a letter first, such as my_method"),
+        ("Mine", "A method cannot be called 'Mine': take lower-case letters, digits and '_', a letter first, 48 at most"),
+        ("m" * 49, "48 at most, such as my_method"),
         ("dynamic_int8", "There is a method 'dynamic_int8' already"),
         ("per_component_int8", "There is a method 'per_component_int8' already"),
     ],

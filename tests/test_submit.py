@@ -65,7 +65,7 @@ def test_the_commands_of_the_page_pack_a_method_and_find_nothing_wrong(original,
     assert verify.pop() == "submissions/*.squeezemark.zip"
     done = squeezemark(*verify, bundle, cwd=folder)
     assert done.returncode == 0, done.stdout
-    assert "3 records, 21 checks, passed." in done.stdout
+    assert "3 records, 22 checks, passed." in done.stdout
     assert "Not compared with what is published" in done.stderr
     again = squeezemark(*submit, "--json", cwd=folder)
     assert json.loads(again.stdout)["bundle"] == f"submissions/{bundle.name}"

@@ -187,11 +187,14 @@ def test_what_cannot_be_asked_of_a_method_is_a_usage_error_of_the_command(squeez
     ("name", "sentence"),
     [
         ("dynamic_int9", "Did you mean 'dynamic_int8'?"),
+        ("plugins", "plugins is no method: a method is a folder with __init__.py and apply.py"),
         ("no/such/method", "no/such/method is no method: a method is a folder with __init__.py and apply.py"),
         ("per_component_int8", "per_component_int8 is a recipe, which has no code of its own; check the methods of its steps"),
     ],
 )
-def test_a_name_that_is_no_method_is_one_sentence(name, sentence):
+def test_a_name_that_is_no_method_is_one_sentence(name, sentence, tmp_path, monkeypatch):
+    (tmp_path / "plugins").mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=re.escape(sentence)):
         session.folder(registry.discover(), name)
     assert session.folder(registry.discover(), "dynamic_int8") == ROOT / "methods" / "dynamic_int8"

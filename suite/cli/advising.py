@@ -66,6 +66,7 @@ def recommend(
     summarized = summarize(store.records(), store.columns)
     boards = _chosen(summarized, target, models)
     found = advise(boards, wish, registry.methods, registry.targets)
+    _tell_lost(boards)
     if as_json:
         click.echo(json.dumps([_object(advice, show) for advice in found], indent=1))
     else:
@@ -95,6 +96,17 @@ def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, 
     tier = "full" if any(board.tier == "full" for board in here) else "quick"
     chosen = (board for board in here if board.tier == tier and (not models or board.model in models))
     return tuple(sorted(chosen, key=lambda board: (board.model, -len(board.rows))))
+
+
+def _tell_lost(boards: "tuple[Board, ...]") -> None:
+    """Names the models of which nothing can be said. Raises UsageError if that is all of them."""
+    lost = sorted({board.model for board in boards if board.baseline is None})
+    if lost:
+        words = f"Of {', '.join(lost)} the uncompressed model was not measured on {boards[0].target}, beside which all is said"
+        told = f"{words}; run `squeezemark run --methods baseline_fp32 --models {','.join(lost)}`."
+        if all(board.baseline is None for board in boards):
+            raise UsageError(told)
+        click.echo(told, err=True)
 
 
 def _object(advice: "Advice", show: int) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from suite.submission.texts import shown
 TAIL = 400
 REASON = 2000
 """Characters of a reason that are kept: an exception may quote all the data that it is about."""
+LINE = 256 << 20
+"""Characters of a line of the protocol. One that goes on is of no worker of ours, and is not waited for: it would fill the memory here."""
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "progress": {"done": int | float, "total": int | float, "text": str},
     "failed": {"status": str, "reason": str},
@@ -149,7 +151,7 @@ def _parse(line: str) -> dict[str, Any]:
 def _pump(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
     """Reads to the end and closes: only this thread touches the stream, which ends when the process does."""
     with stream:
-        for line in stream:
+        while line := stream.readline(LINE):
             lines.put(line)
     lines.put(None)
 

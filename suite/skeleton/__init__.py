@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from suite import plugins, registry
-from suite.cards import PLAIN_NAME
+from suite.cards import LONGEST_NAME, PLAIN_NAME
 from suite.contracts import Advance
 from suite.errors import ConfigError, PlugInError
 
@@ -89,7 +89,6 @@ def _write(template: Path, old: str, name: str, place: Path) -> Path:
 
 
 def _check_name(kind: str, name: str) -> None:
-    if not PLAIN_NAME.fullmatch(name):
-        raise ConfigError(
-            f"A {kind} cannot be called {name!r}: take lower-case letters, digits and '_', a letter first, such as my_{kind}."
-        )
+    if not PLAIN_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        words = f"take lower-case letters, digits and '_', a letter first, {LONGEST_NAME} at most, such as my_{kind}"
+        raise ConfigError(f"A {kind} cannot be called {name!r}: {words}.")

@@ -1,5 +1,6 @@
 """The table of checks: name -> what it asks, and how the answer of one record is found. Pure; nothing that was submitted is imported."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +12,12 @@ import numpy as np
 
 from suite import recompute as again
 from suite.contracts import TargetCard
+from suite.plan import PlannedCell
 from suite.record import Record
 from suite.submission import dates, limits, sizes, times
 from suite.submission.texts import hidden, shown
+
+RECIPE = re.compile(r" --recipe ([A-Za-z0-9_.-]+\.toml) ")
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Columns = Mapping[str, Array]
@@ -34,6 +38,7 @@ ASKS: Mapping[str, str] = {
     "times": "times vary as times do",
     "dates": "nothing was measured in the future",
     "texts": "no text hides anything",
+    "command": "the command that is shown beside it measures it, and does nothing else",
     "duplicates": "no two records rest on the same times",
     "cells": "its records are of the method that is submitted, and of the baseline beside it",
     "source": "the source is the one that the records were measured with",
@@ -67,6 +72,7 @@ def record_findings(record: Record, columns: Columns | None, around: Surrounding
         "dates": lambda: dates.problems(record, around.now),
         "sizes": lambda: sizes.problems(record),
         "texts": lambda: _texts(record),
+        "command": lambda: _command(record),
     }
     if columns is not None:
         shapes = tuple(_answers("shapes", record, lambda: limits.problems(columns)))
@@ -129,6 +135,14 @@ def _texts(record: Record) -> Iterator[str]:
     for text in _strings(msgspec.to_builtins(record)):
         if found := hidden(text):
             yield f"the text {shown(text, 60)!r} has the hidden character U+{ord(found):04X}"
+
+
+def _command(record: Record) -> Iterator[str]:
+    """Readers copy it: it is the one that the suite writes for such a cell, but for the name of a recipe's file."""
+    found = RECIPE.search(record.provenance.command)
+    planned = PlannedCell(cell=record.cell, key=record.key, claims=(), skip=None, recipe_file=found[1] if found else None)
+    if record.provenance.command != planned.command:
+        yield f"it is {shown(record.provenance.command, 120)!r}, and that of its cell is {shown(planned.command, 200)!r}"
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -28,6 +28,8 @@ def problems(record: Record) -> Iterator[str]:
             yield f"the component {shown(name, 60)} {problem}"
     if not artifact.parts:
         yield "its artifact has no parts"
+    for name in sorted({name for step in record.cell.recipe for name in step.components} - artifact.parts.keys()):
+        yield f"its recipe is applied to {shown(name, 60)!r}, which its artifact has not"
     if record.provenance.artifact_sha256 != hash_json({name: part.sha256 for name, part in artifact.parts.items()}):
         yield "its artifact's hash does not follow from those of its parts"
     if record.status == "ok" and not all(claim.holds for claim in artifact.claims):

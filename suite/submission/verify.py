@@ -22,7 +22,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 UNPACKED_BYTES, LOST = 512 << 20, 10
 """Of a bundle: bytes of raw samples, and records without usable ones, after which the rest is not looked at. It has failed by then."""
 
-OF_RECORDS = ("schema", "columns", "shapes", "statistics", "accuracy", "sizes", "bounds", "times", "dates", "texts", "duplicates")
+OF_RECORDS = (
+    "schema",
+    "columns",
+    "shapes",
+    "statistics",
+    "accuracy",
+    "sizes",
+    "bounds",
+    "times",
+    "dates",
+    "texts",
+    "command",
+    "duplicates",
+)
 
 
 @dataclass(frozen=True, slots=True)

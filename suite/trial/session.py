@@ -39,15 +39,15 @@ def folder(registry: Registry, name: str) -> Path:
     path = Path(name)
     if path.is_dir() and (path / "apply.py").is_file() and (path / "__init__.py").is_file():
         return path.resolve()
-    if "/" in name:
-        words = "a method is a folder with __init__.py and apply.py, which squeezemark new-method writes"
-        raise UsageError(f"{name} is no method: {words}.")
-    found = own_methods.where(name)
+    found = own_methods.where(name) if "/" not in name else None
     if found is not None:
         return found
     if name in registry.methods:
         steps = sorted({step.method for variant in registry.methods[name].variants for step in variant.steps})
         raise UsageError(f"{name} is a recipe, which has no code of its own; check the methods of its steps: {', '.join(steps)}.")
+    if "/" in name or path.exists():
+        words = "a method is a folder with __init__.py and apply.py, which squeezemark new-method writes"
+        raise UsageError(f"{name} is no method: {words}.")
     raise UnknownName("method", name, registry.methods)
 
 
