@@ -24,7 +24,8 @@ INTEGERS = 1 << 63
 def problem_of(kind: str, card: Any, module: ModuleType) -> str | None:
     """What is wrong with a card of the kind "model", "method" or "target", in words; None if nothing is. Raises nothing."""
     try:
-        return "; ".join(mistyped(card)) or next(iter((*_long(card), *CHECKS[kind](card, module))), None)
+        wrong = mistyped(card) if kind != "model" else ()  # of a model `check-model` says so, beside all that else is wrong with it
+        return "; ".join(wrong) or next(iter((*_long(card), *CHECKS[kind](card, module))), None)
     except Exception as error:  # it may hold objects of any class, which may do anything when they are looked at
         return f"reading its card raised {type(error).__name__}: {error}"
 
