@@ -261,7 +261,7 @@ def test_a_killed_helper_is_an_error_in_one_sentence() -> None:
 def test_helpers_leave_with_whoever_started_them() -> None:
     code = (
         "import os, time\nfrom suite.publishing.crew import crew\n"
-        "def say(number):\n    print(os.getpid(), flush=True); time.sleep(60)\n"
+        "def say(number):\n    os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)\n"
         "with crew(2) as mapped:\n    list(mapped(say, [1, 2]))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)

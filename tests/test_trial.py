@@ -12,7 +12,7 @@ import bad_methods
 import pytest
 from conftest import PLUGINS, ROOT
 
-from suite import registry
+from suite import plugins, registry
 from suite.config import Config, Limits
 from suite.contracts import Claims, MethodCard, Parameter, Variant
 from suite.errors import UsageError
@@ -162,7 +162,8 @@ def test_the_two_compressions_have_other_orders_of_sets(methods, work, tmp_path)
     assert len(orders) == len(SEEDS) == 2
 
 
-def test_more_time_than_the_budget_allows_is_said(methods, work, tmp_path):
+def test_more_time_than_the_budget_allows_is_said(methods, work, tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins._files, "paths", dict(plugins._files.paths))  # later tests of this process shall not find the method
     paths = registry.extend([PLUGINS], (), [methods / "honest"])
     workspace = Workspace(work, Config(limits=Limits(compress_s=0.05)), paths)
     trial = Trial("honest", registry.discover(), workspace, tmp_path, ("tiny_matcher",), ("x86_cpu_ort",))
