@@ -10,6 +10,7 @@ from suite import formats
 from suite.contracts import Claims
 from suite.errors import CellFailed
 from suite.record import ClaimCheck
+from suite.stored import Constant
 
 TOLERANCE = 0.01
 """By how much a share may miss what is claimed: widths and ranks are whole numbers."""
@@ -73,11 +74,15 @@ def _mean_bits(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     )
 
 
+def _overall(claims: Claims, after: Models, part: Callable[[Constant], float]) -> float:
+    """What `part` gives of the weights of all components, as a share of their elements."""
+    weights = [weight for model in after.values() for weight in model.weights(claims.layers)]
+    return sum(map(part, weights)) / max(1, sum(weight.elements for weight in weights))
+
+
 def _sparsity(claims: Claims, after: Models, before: Models) -> ClaimCheck:
     """Over all components together: a threshold that they share prunes some more than others."""
-    weights = [weight for model in after.values() for weight in model.weights(claims.layers)]
-    share = sum(weight.zeros for weight in weights) / max(1, sum(weight.elements for weight in weights))
-    claimed = claims.sparsity or 0.0
+    share, claimed = _overall(claims, after, lambda weight: weight.zeros), claims.sparsity or 0.0
     return ClaimCheck(
         claim="sparsity",
         claimed=f"{_percent(claimed)} zeros in the weights of {_layers(claims)}",
@@ -87,8 +92,7 @@ def _sparsity(claims: Claims, after: Models, before: Models) -> ClaimCheck:
 
 
 def _semi_structured(claims: Claims, after: Models, before: Models) -> ClaimCheck:
-    weights = [weight for model in after.values() for weight in model.weights(claims.layers)]
-    share = sum(weight.elements * weight.semi_structured for weight in weights) / max(1, sum(weight.elements for weight in weights))
+    share = _overall(claims, after, lambda weight: weight.elements * weight.semi_structured)
     claimed = claims.semi_structured or 0.0
     return ClaimCheck(
         claim="2:4 sparsity",
