@@ -165,7 +165,8 @@ class Latency(Immutable, frozen=True):
     Student's t over launches.
     bootstrap: the same figure with the interval of a hierarchical percentile bootstrap, for comparison.
     percentiles_ms: of the artifact, pooled over launches; only those that the sample count allows. Component medians: the time
-    spent inside each component in one request. cpu_wall: process CPU time / wall time of the timed loops, per launch.
+    spent inside each component in one request, and by the clock of the device, where there is one, `device_median_ms`. cpu_wall: process
+    CPU time / wall time of the timed loops, per launch.
 
     Since schema 5: percentile_bounds_ms, what the same percentiles of a typical launch do not exceed, at a confidence of 0.99; stretch, by
     which the intervals over launches are wider than Student's, because launches were added until they were narrow;
@@ -200,6 +201,8 @@ class Latency(Immutable, frozen=True):
     server: Server | None = None
     health: Health | None = None
     energy: Energy | None = None
+    device_median_ms: dict[str, float] = {}
+    baseline_device_median_ms: dict[str, float] = {}
 
 
 class InstructionCounts(Immutable, frozen=True):

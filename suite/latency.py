@@ -36,8 +36,8 @@ GOT = 0.6
 
 
 def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | None = None, adaptive: bool = False) -> Latency:
-    """The latency from `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and `component:<side>:<name>`, shape (launches,
-    calls), all in nanoseconds; of tokens see `suite.tokens`, of the rest the jobs of the worker that write it.
+    """The latency from `baseline_ns` and `compressed_ns`, shape (launches, quads, calls), and `component:<side>:<name>` and
+    `device:<side>:<name>`, shape (launches, calls), all in nanoseconds; of tokens see `suite.tokens`, of the rest the jobs that write it.
 
     busy: process CPU time / wall time of each launch, where it is not a column (before schema 5). reference: the target beside which it
     was timed too, in `reference_ns` and `beside_reference_ns`, of the same shape. adaptive: whether launches were added until the
@@ -58,8 +58,10 @@ def summarize(columns: Columns, busy: tuple[float, ...] = (), reference: str | N
         baseline_percentiles_ms=percentiles_ms(old),
         percentile_bounds_ms=percentile_bounds_ms(new),
         baseline_percentile_bounds_ms=percentile_bounds_ms(old),
-        component_median_ms=_components(columns, "compressed"),
-        baseline_component_median_ms=_components(columns, "baseline"),
+        component_median_ms=_medians_ms(columns, "component:compressed:"),
+        baseline_component_median_ms=_medians_ms(columns, "component:baseline:"),
+        device_median_ms=_medians_ms(columns, "device:compressed:"),
+        baseline_device_median_ms=_medians_ms(columns, "device:baseline:"),
         cpu_wall=busy,
         noisy=bool(width(ratio) > NOISY or min(busy) < BUSY),
         tokens=token_times(columns, stretch),
@@ -120,8 +122,7 @@ def _beside(columns: Columns, target: str, stretch: float) -> BesideReference:
     return BesideReference(target, speed_up(old, new, stretch), median_ms(old, stretch))
 
 
-def _components(columns: Columns, side: str) -> dict[str, float]:
-    prefix = f"component:{side}:"
+def _medians_ms(columns: Columns, prefix: str) -> dict[str, float]:
     return {name.removeprefix(prefix): float(np.median(array)) / 1e6 for name, array in columns.items() if name.startswith(prefix)}
 
 

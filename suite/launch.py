@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import arrays, counting, footprint, gpu, loading, meters, timing
+from suite import arrays, breakdown, counting, footprint, gpu, loading, meters, timing
 from suite.clock import Clocks
 from suite.errors import CellFailed
 from suite.facts import Unreadable
@@ -60,7 +60,8 @@ def _measure(job: Job, progress: Progress, counter: Counter | None, uncounted: s
     progress(1, 2, "measuring")
     found |= _beside(job, glue, inputs, compressed, (calls, quads)) | _tokens(glue, inputs, runs, calls)
     for side in SIDES:
-        found |= {f"{kind}:{side}:{name}": array for (kind, name), array in components(glue, inputs, runs[side]).items()}
+        found |= {f"{kind}:{side}:{name}": array for (kind, name), array in breakdown.components(glue, inputs, runs[side]).items()}
+        found |= {f"device:{side}:{name}": array for name, array in breakdown.on_device(glue, inputs, runs[side]).items()}
     if counter is not None:
         found |= counting.retired(counter, glue, inputs, runs)
     energy = meters.measure(baseline, compressed, float(job["seconds"]), job.get("device") == gpu.CUDA)
@@ -208,27 +209,3 @@ def _tokens(glue: Glue, inputs: Arrays, runs: dict[str, Run], calls: int) -> dic
     old, new = (partial(timing.token_block, stream) for stream in streams)
     times = timing.abba(old, new, max(timing.FEWEST, calls // 2), timing.QUADS, 0.0)
     return dict(zip(("baseline_tokens", "compressed_tokens"), times, strict=True))
-
-
-def components(glue: Glue, inputs: Arrays, run: Run) -> dict[tuple[str, str], Array]:
-    """Nanoseconds inside each component over a block of requests, apart from the timed loop so that it stays bare.
-
-    ("component", name): all of its calls of a request together. ("first_call", name): the first of them alone.
-    """
-    times: dict[tuple[str, str], list[int]] = {}
-    current: dict[str, list[int]] = {}
-
-    def timed(component: str, feed: Arrays) -> Arrays:
-        start = timing.now()
-        outputs = run(component, feed)
-        current.setdefault(component, []).append(timing.now() - start)
-        return outputs
-
-    for index in range(timing.CALLS + timing.DROPPED):
-        current.clear()
-        glue.request(inputs, index, timed)
-        if index >= timing.DROPPED:
-            for name, spent in current.items():
-                times.setdefault(("component", name), []).append(sum(spent))
-                times.setdefault(("first_call", name), []).append(spent[0])
-    return {key: np.array(spent, np.int64) for key, spent in times.items()}

@@ -18,6 +18,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
 Run = Callable[[str, Arrays], Arrays]
 Call = Callable[[int], Any]
+DeviceClock = Callable[[str, Arrays], int]
 
 PARTS: tuple[Part, ...] = ("card", "task")
 SIDES = ("baseline", "compressed")
@@ -40,6 +41,11 @@ def run(job: Job, side: str) -> Run:
     if not kept:
         return runner
     return lambda component, feed: runner(component, caches.entered(feed, kept[component]) if component in kept else feed)
+
+
+def device_clock(run: Run) -> DeviceClock | None:
+    """What times calls by the clock of the device itself (CUDA events), of a runner that can."""
+    return getattr(getattr(run, "__self__", None), "device_ns", None)
 
 
 def call(function: Callable[..., Any], size: int, inputs: Arrays, run: Run) -> Call:

@@ -1,5 +1,7 @@
 """The CUDA targets as far as a machine without a GPU can tell: their programs, on another device; what they refuse; what they say."""
 
+import contextlib
+
 import numpy as np
 import onnx
 import pytest
@@ -91,6 +93,34 @@ def test_a_graph_is_captured_once_for_each_set_of_lengths_and_no_more_than_so_ma
     assert found == [[2.0], [2.0, 2.0], [10.0], [3.0, 3.0, 3.0]], "new inputs are copied in; what is not captured runs as it is"
 
 
+def test_events_surround_the_kernels_of_a_call_and_none_of_its_copies(program, monkeypatch):
+    """Events need a GPU; this is the order in which they are recorded."""
+    said = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing, "or it could not be asked for times"
+
+        def record(self):
+            said.append("record")
+
+        def synchronize(self):
+            said.append("wait")
+
+        def elapsed_time(self, last):
+            return 0.0123 if self is not last else 0.0
+
+    runner = TorchRunner({"only": program[1]}, EAGER, "cpu")
+    call, given = runner.calls["only"], runner._given
+    runner.calls["only"] = lambda *tensors: said.append("call") or call(*tensors)
+    monkeypatch.setattr(runner, "_given", lambda *asked: said.append("copy") or given(*asked))
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: said.append("idle"))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    assert runner.device_ns("only", {"x": np.ones((1, 4), np.float32)}) == 12_300
+    assert said == ["copy", "idle", "record", "call", "record", "wait"]
+
+
 @pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "TensorrtExecutionProvider"])
 def test_a_provider_that_is_not_there_is_refused_and_not_replaced(provider, tmp_path):
     import onnxruntime
@@ -168,6 +198,7 @@ def test_a_gpu_answers_as_the_processor_does(program, tmp_path):
         runner = TorchRunner({"only": path}, REGISTRY.targets[name].settings)
         for feed in (x, x + 1):
             assert np.allclose(runner.run("only", {"x": feed})["y"], layer(torch.from_numpy(feed)).detach(), atol=1e-4)
+            assert runner.device_ns("only", {"x": feed}) > 0
     if "cuda_ort" in HERE:
         assert np.allclose(
             OrtRunner(_doubled(tmp_path), REGISTRY.targets["cuda_ort"].settings).run("only", {"x": x})["y"], 2 * x, atol=1e-4

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite import arrays, footprint, launch, loading, timing
+from suite import arrays, breakdown, footprint, launch, loading, timing
 from suite.errors import CellFailed
 from suite.glue import Glue
 
@@ -147,10 +147,31 @@ def test_components_are_timed_apart():
     def run(component, feed):
         return {"y": feed["x"]}
 
-    times = launch.components(GLUE, {"x": np.zeros((64, 1))}, run)
+    times = breakdown.components(GLUE, {"x": np.zeros((64, 1))}, run)
     assert list(times) == [("component", "only"), ("first_call", "only")]
     assert {array.shape for array in times.values()} == {(timing.CALLS,)}
     assert (times["component", "only"] > times["first_call", "only"]).all(), "all calls of a request take longer than the first of them"
+
+
+class _Device:
+    """A runner whose device has a clock of its own."""
+
+    def __init__(self):
+        self.ns = 0
+
+    def run(self, component, feed):
+        return {"y": feed["x"]}
+
+    def device_ns(self, component, feed):
+        self.ns += 1
+        return self.ns
+
+
+def test_the_devices_own_clock_is_read_where_there_is_one():
+    """Each request calls the component twice: 1 + 2 ns for the first one, 3 + 4 for the next; the first DROPPED are not kept."""
+    times = breakdown.on_device(GLUE, {"x": np.zeros((64, 1))}, _Device().run)
+    assert times["only"].tolist() == [4 * index + 3 for index in range(timing.DROPPED, timing.DROPPED + timing.CALLS)]
+    assert breakdown.on_device(GLUE, {"x": np.zeros((64, 1))}, lambda component, feed: {"y": feed["x"]}) == {}
 
 
 def test_after_the_last_item_comes_the_first():

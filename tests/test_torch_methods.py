@@ -1,5 +1,6 @@
 """What methods make for torch alone: the file bears out the card's claims, answers nearly as the module does, and weighs less."""
 
+import functools
 import importlib
 
 import numpy as np
@@ -7,10 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from suite import registry
+from suite import reference, registry
 from suite.claims import check_claims
 from suite.contracts import Component, NotApplicable, Tensor
+from suite.export import answer
 from suite.formats import torch_program
+from suite.glue import Glue
+from suite.plugins import model_part
+from suite.prepare import calibration, record_feeds
 
 REGISTRY = registry.discover()
 METHODS = ("torch_half", "torchao_float8_weight_only", "torchao_int8_dynamic", "torchao_int8_weight_only")
@@ -78,3 +83,59 @@ def test_a_row_of_zeros_as_pruning_leaves_it_stays_zero(name):
     found = applied(name, REGISTRY.methods[name].variants[0], whole)(torch.ones(2, 64))
     assert torch.all(found[:, 3] == 0)
     assert torch.all(found[:, 4] != 0)
+
+
+class Careful(nn.Module):
+    """Goes back to fp32 before it normalises, as CLIP and many others do, and lays out positions in fp32; attention and a convolution."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.attention = nn.Conv1d(32, 32, 1), nn.MultiheadAttention(32, 4, batch_first=True)
+        self.norm, self.head = nn.BatchNorm1d(32), nn.Linear(32, 8)
+
+    def forward(self, ids, x):
+        tokens = (x.float()[:, :, None] + torch.arange(3.0)).transpose(1, 2)
+        tokens = self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        return self.head(self.norm(self.conv(tokens.transpose(1, 2)).float())[:, :, 0])
+
+
+@pytest.mark.parametrize("variant", REGISTRY.methods["torch_half"].variants, ids=lambda variant: variant.name)
+def test_a_network_that_goes_back_to_fp32_here_and_there_stays_so_between_its_layers(variant, calls, tmp_path):
+    whole = Careful().eval()
+    half = applied("torch_half", variant, whole)
+    seen = []
+    half.part.head.register_forward_pre_hook(lambda layer, given: seen.append(given[0].dtype))
+    torch_program.lower(half, COMPONENT, calls, tmp_path / "text.pt2")
+    assert set(seen) == {torch.float32}, "what a layer was given in fp32 it gives back in fp32"
+    stored = torch_program.held(tmp_path / "text.pt2").constants.values()
+    assert {constant.type for constant in stored if len(constant.shape) > 1} == {variant.parameters["dtype"]}
+    expected = answer(whole, COMPONENT, calls[0])["y"]
+    assert np.allclose(answer(half, COMPONENT, calls[0])["y"], expected, atol=0.03 * np.abs(expected).max())
+
+
+@functools.cache
+def known(model):
+    """A reference model's parts, and what each is fed on the calibration split."""
+    card = REGISTRY.models[model]
+    parts = reference.load(card)
+    return parts, record_feeds(card, parts, Glue(model_part(model, "task")), calibration(model))
+
+
+def two(component, feed):
+    """The first two of a batch: 16 bits take minutes on a processor that does not compute in them."""
+    axes = {tensor.name: tensor.shape.index("batch") for tensor in component.inputs if "batch" in tensor.shape}
+    return {name: array.take(range(min(2, array.shape[axes[name]])), axes[name]) if name in axes else array for name, array in feed.items()}
+
+
+@pytest.mark.parametrize("model", sorted(REGISTRY.models))
+@pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=[f"{name}-{variant.name}" for name, variant in VARIANTS])
+def test_each_reference_model_answers_nearly_as_before(name, variant, model):
+    parts, feeds = known(model)
+    small = importlib.import_module(f"methods.{name}.apply").apply(parts, variant.parameters, None)
+    for component in REGISTRY.models[model].components:
+        for feed in (two(component, feed) for feed in feeds[component.name][:2]):
+            before, after = (answer(of[component.name], component, feed) for of in (parts, small))
+            for tensor in component.outputs:
+                pair = [np.asarray(found[tensor.name], np.float64).ravel() for found in (before, after)]
+                assert np.corrcoef(*pair)[0, 1] > 0.98, (component.name, tensor.name)

@@ -57,6 +57,9 @@ class Runner(Protocol):
     """A target's `runner.Runner(files: Mapping[str, Path], settings: Mapping[str, Value])`: loaded components, ready to run.
 
     Making one raises NotApplicable for a file that the runtime has no means to run, which is an answer and no failure.
+
+    One for a device with a clock of its own may also have `device_ns(component, inputs) -> int`: nanoseconds by that clock from the
+    beginning of the component's first kernel to the end of its last, of a call of its own, copies left out. It is never the headline.
     """
 
     def run(self, component: str, inputs: "Arrays") -> "Arrays":

@@ -53,12 +53,27 @@ class Runner:
 
     def run(self, component: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name, computed and copied back when this returns: copying waits for the GPU, and is what a caller waits for."""
-        tensors, device = self.tensors[component], self.devices[component]
-        given = [torch.from_numpy(np.array(inputs[name])).to(device, non_blocking=True) for name in tensors["inputs"]]
         with torch.inference_mode():
-            found = self.calls[component](*given)
+            found = self.calls[component](*self._given(component, inputs))
         outputs = found if isinstance(found, tuple | list) else (found,)
-        return {name: output.cpu().numpy() for name, output in zip(tensors["outputs"], outputs, strict=True)}
+        return {name: output.cpu().numpy() for name, output in zip(self.tensors[component]["outputs"], outputs, strict=True)}
+
+    def device_ns(self, component: str, inputs: Mapping[str, Array]) -> int:
+        """Nanoseconds between two CUDA events around a call: from its first kernel to the end of its last, on an idle GPU and without
+        copies. What the processor takes to launch kernels is in it where the GPU has to wait for that."""
+        given, first, last = self._given(component, inputs), torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        with torch.cuda.device(self.devices[component]), torch.inference_mode():
+            torch.cuda.synchronize()
+            first.record()
+            self.calls[component](*given)
+            last.record()
+            last.synchronize()
+        return round(first.elapsed_time(last) * 1e6)
+
+    def _given(self, component: str, inputs: Mapping[str, Array]) -> list[torch.Tensor]:
+        """The inputs on the component's device, in their order."""
+        device, names = self.devices[component], self.tensors[component]["inputs"]
+        return [torch.from_numpy(np.array(inputs[name])).to(device, non_blocking=True) for name in names]
 
 
 def _gpus(settings: Mapping[str, Any]) -> list[str]:
