@@ -61,14 +61,15 @@ class Runner:
     def device_ns(self, component: str, inputs: Mapping[str, Array]) -> int:
         """Nanoseconds between two CUDA events around a call: from its first kernel to the end of its last, on an idle GPU and without
         copies. What the processor takes to launch kernels is in it where the GPU has to wait for that."""
-        given, first, last = self._given(component, inputs), torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        given = self._given(component, inputs)
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         with torch.cuda.device(self.devices[component]), torch.inference_mode():
             torch.cuda.synchronize()
             first.record()
             self.calls[component](*given)
             last.record()
             last.synchronize()
-        return round(first.elapsed_time(last) * 1e6)
+        return int(1e6 * first.elapsed_time(last))
 
     def _given(self, component: str, inputs: Mapping[str, Array]) -> list[torch.Tensor]:
         """The inputs on the component's device, in their order."""
