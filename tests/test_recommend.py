@@ -128,7 +128,9 @@ def test_the_same_as_objects(folder, squeezemark):
     ("arguments", "status", "words"),
     [
         (("--max-size", "ten"), 2, "is not a size"),
-        (("--max-loss", "-1"), 2, "max-loss"),
+        (("--max-loss", "-1"), 2, "'-1' is neither a number of points"),
+        (("--max-loss", "lots"), 2, "nor 'any'"),
+        (("--max-loss", "nan"), 2, "max-loss"),
         (("--models", "glyph_clop"), 2, "Did you mean 'glyph_clip'?"),
         (("--target", "x86_cpu_otr"), 2, f"Did you mean '{TARGET}'?"),
         (("--max-size", "1kB"), 1, ""),
@@ -139,6 +141,15 @@ def test_what_cannot_be_answered(arguments, status, words, folder, squeezemark):
     assert done.returncode == status
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_point_may_be_lost_unless_somebody_says_otherwise(folder, squeezemark):
+    """A size alone is no wish for a model that has lost everything."""
+    asked = [("--max-size", "100MB", *loss, "--show", "99", "--json") for loss in ((), ("--max-loss", "1"), ("--max-loss", "any"))]
+    usual, one, every = (json.loads(squeezemark("recommend", *arguments, "--results", folder).stdout) for arguments in asked)
+    assert usual == one != every
+    assert not any(advice["fallen"] for advice in every)
+    assert all(pick["difference"]["low"] >= -0.01 for advice in usual for pick in advice["picks"])
 
 
 def test_without_records_it_says_what_to_do(squeezemark, tmp_path):
@@ -154,7 +165,7 @@ def test_a_model_whose_baseline_is_not_there_is_named(squeezemark, tmp_path):
     for path in gone:
         if path not in others:
             path.unlink()
-    done = squeezemark("recommend", "--results", store.folder)
+    done = squeezemark("recommend", "--max-loss", "any", "--results", store.folder)
     assert done.returncode == 0
     assert f"Of {first} the uncompressed model was not measured on {TARGET}" in done.stderr
     for path in others:

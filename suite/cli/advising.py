@@ -1,6 +1,7 @@
 """The command that answers what to use: recommend."""
 
 import json
+from math import inf, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,33 @@ if TYPE_CHECKING:
     from suite.summarize import Board
 
 SHOWN = 5
+LOSS = "1"
+"""Points of accuracy to spend if nobody says: the front page's too."""
+ANY = "any"
 DIVISIONS = ("data-free", "calibration", "training")
+
+
+def _points(_context: click.Context, _parameter: click.Parameter, text: str) -> float | None:
+    """Points of accuracy; None for any. Raises BadParameter."""
+    try:
+        points = None if text.strip().lower() == ANY else float(text)
+    except ValueError:
+        points = nan
+    if points is not None and not 0 <= points < inf:
+        raise click.BadParameter(f"{text!r} is neither a number of points, such as 0.5, nor {ANY!r}.")
+    return points
 
 
 @click.command()
 @click.option("--models", multiple=True, callback=split, help="Models to look at, separated by commas. Default: all.")
 @click.option("--target", help="Where it is to run. Default: the target that most was measured on.")
 @click.option(
-    "--max-loss", type=click.FloatRange(0), help="Points of accuracy to spend: 1 is from .900 to .890. Met by the whole interval."
+    "--max-loss",
+    metavar="POINTS",
+    default=LOSS,
+    show_default=True,
+    callback=_points,
+    help=f"Points of accuracy to spend: 1 is from .900 to .890. Met by the whole interval. {ANY!r}: it may lose everything.",
 )
 @click.option("--max-size", help="Of all files together: 10MB, 800kB, 1.5GiB.")
 @click.option("--max-latency", type=click.FloatRange(0, min_open=True), help="Milliseconds of a request on the machine that measured.")
