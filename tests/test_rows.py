@@ -72,3 +72,17 @@ def test_figures_are_short_and_finite() -> None:
     assert short(None) is None
     assert short(float("nan")) is None
     assert read(script(tables([], Cards({}, {}, {}))))["rows"] == {}
+
+
+def test_a_model_of_one_file_is_named_as_commands_take_it(glyph_board: Board, cards: Cards) -> None:
+    from dataclasses import replace
+
+    from msgspec import structs
+
+    baseline = glyph_board.baseline
+    assert baseline is not None
+    command = "squeezemark run --model glyph_clip.py --methods baseline_fp32,baseline_fp32/fp32 --targets x86_cpu_ort --tier quick"
+    given = structs.replace(baseline.record, provenance=structs.replace(baseline.record.provenance, command=command))
+    own = replace(glyph_board, rows=tuple(replace(row, record=given) if row.is_baseline else row for row in glyph_board.rows))
+    assert tables([BoardView(own, cards)], cards)["boards"][0]["given"] == "glyph_clip.py"
+    assert "given" not in tables([BoardView(glyph_board, cards)], cards)["boards"][0]

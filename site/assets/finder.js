@@ -170,7 +170,7 @@
   }
 
   function command(row) {
-    const text = `squeezemark compress --model ${row.board.model} --recipe ${row.method.name}/${row.variant} --out deployed`;
+    const text = `squeezemark compress --model ${row.board.given ?? row.board.model} --recipe ${row.method.name}/${row.variant} --out deployed`;
     return make("pre", { class: "command", tabindex: "0", "aria-label": say("Command to reproduce the first") }, make("code", {}, text));
   }
 
