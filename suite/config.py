@@ -29,12 +29,13 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What one process of a cell may use, wall seconds and GiB of address space."""
+    """What one process of a cell may use: wall seconds, GiB of address space and of any one file that it writes."""
 
     compress_s: float = 300.0
     evaluate_s: float = 300.0
     launch_s: float = 120.0
     memory_gib: float = 12.0
+    file_gib: float = 16.0
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

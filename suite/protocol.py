@@ -84,10 +84,12 @@ def _limit(job: Job) -> None:
     """Ends with the coordinator, and fails instead of taking the machine's memory. Both as far as the platform can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if job.get("memory_bytes") and sys.platform == "linux":
+    if sys.platform == "linux":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (int(job["memory_bytes"]),) * 2)
+        for name, limit in (("memory_bytes", resource.RLIMIT_AS), ("file_bytes", resource.RLIMIT_FSIZE)):
+            if job.get(name):
+                resource.setrlimit(limit, (int(job[name]),) * 2)
 
 
 def _explain(error: BaseException, failure: str) -> tuple[str, str]:
@@ -98,6 +100,8 @@ def _explain(error: BaseException, failure: str) -> tuple[str, str]:
         return "unsupported", text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NO_SPACE, text
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return failure, f"it wrote a file that is larger than the limit or than the disk has room for ({text}; file_gib in docs/methods.md)"
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
         return "out_of_memory", f"it asked for more memory than it may use ({text or 'MemoryError'})"
     return failure, f"{type(error).__name__}{': ' if text else ''}{text}{_where(error)}"

@@ -36,6 +36,8 @@ PREPARES = {
     "test": "making the test set",
 }
 """What each job of `suite.prepare` does, which is no method's failure."""
+SPARE = GIB // 4
+"""Bytes of the disk that no single file may take: a method that writes without end is one failed cell, and records still fit."""
 MOST_MEMORY = 0.8
 """No process may take more than this share of the machine, whatever the limits say: the system would kill something."""
 
@@ -83,7 +85,8 @@ class Workspace:
     def job(self, do: str, **rest: Any) -> dict[str, Any]:
         """A job with what every process needs to know."""
         memory = min(int(self.config.limits.memory_gib * GIB), int(psutil.virtual_memory().total * MOST_MEMORY))
-        return {"do": do, "paths": dict(self.paths), "memory_bytes": memory, **rest}
+        file = max(1, min(int(self.config.limits.file_gib * GIB), shutil.disk_usage(self._made()).free - SPARE))
+        return {"do": do, "paths": dict(self.paths), "memory_bytes": memory, "file_bytes": file, **rest}
 
     @cached_property
     def host(self) -> Remote | None:
@@ -104,7 +107,8 @@ class Workspace:
         if self.host is None:
             return local.run("suite.worker", job, limit, progress, self.confine(environments.interpreter(target), job))
         memory = int(self.host.facts["memory_bytes"] * MOST_MEMORY) or job["memory_bytes"]
-        return self.host.run("suite.worker", job | {"memory_bytes": min(memory, job["memory_bytes"])}, (job["model"],), limit, progress)
+        there = job | {"memory_bytes": min(memory, job["memory_bytes"]), "file_bytes": 0}  # what is free on this disk says nothing of that
+        return self.host.run("suite.worker", there, (job["model"],), limit, progress)
 
     def make(self, job: dict[str, Any], limit_s: float, progress: Progress, interpreter: Interpreter) -> dict[str, Any]:
         """The result of a job `compress` of `suite.compress`. Raises CellFailed, also where the process changed what it only had to read.

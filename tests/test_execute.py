@@ -145,6 +145,23 @@ def test_a_full_disk_ends_the_run_and_names_the_cell(squeezemark, new_method, tm
     assert not _records(tmp_path / "results")
 
 
+def test_a_method_that_writes_without_end_is_one_failed_cell_and_the_run_goes_on(squeezemark, new_method, tmp_path, work):
+    source = """
+def apply(parts, parameters, context):
+    with open(context.scratch / "endless", "wb") as file:
+        for _ in range(4096):
+            file.write(bytes(1 << 20))
+"""
+    (tmp_path / "config.toml").write_text("[limits]\nfile_gib = 0.02\n")
+    plugins, results = new_method("endless", source), tmp_path / "results"
+    chosen = ("--plugins", plugins, "--methods", "endless,fp16", "--config", tmp_path / "config.toml")
+    squeezemark("run", *MODEL, *chosen, "--results", results, "--work", work)
+    found = {record.cell.method: record for record in _records(results).values()}
+    assert found["endless"].status == "compress_failed"
+    assert "it wrote a file that is larger than the limit" in found["endless"].reason
+    assert found["fp16"].status == "ok"
+
+
 def test_what_fails_before_a_method_is_asked_is_not_called_its_failure(squeezemark, tmp_path):
     (tmp_path / "config.toml").write_text("[limits]\ncompress_s = 0.1\n")
     results = tmp_path / "results"
