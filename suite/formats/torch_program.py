@@ -33,9 +33,11 @@ TOLD = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn")
 
 _WEIGHTS = {
     "aten.linear": 1, "aten.matmul": 1, "aten.mm": 1, "aten.bmm": 1, "aten._int_mm": 1, "aten.addmm": 2,
-    "aten.conv1d": 1, "aten.conv2d": 1, "aten.conv3d": 1, "aten.convolution": 1,
+    "aten._weight_int4pack_mm_for_cpu": 1, "aten.conv1d": 1, "aten.conv2d": 1, "aten.conv3d": 1, "aten.convolution": 1,
 }  # fmt: skip
 """Operators with a weight -> the argument that it is."""
+_NIBBLES = "aten._weight_int4pack_mm_for_cpu"
+"""The product whose weight is packed, see `_unpacked`."""
 _PASSED = frozenset({
     "aten.t", "aten.transpose", "aten.permute", "aten.reshape", "aten.view", "aten.expand", "aten.clone", "aten.contiguous", "aten.to",
     "aten._to_copy", "aten.mul", "aten.sub", "torchao.dequantize_affine",
@@ -111,6 +113,11 @@ def _zero(tensor: torch.Tensor) -> Array:
     return found
 
 
+def _unpacked(tensor: torch.Tensor) -> Constant:
+    """Two 4-bit integers in a byte, in an order that is the product's own. With an offset for each group none of them stands for zero."""
+    return Constant("int4", (*tensor.shape[:-1], 2 * tensor.shape[-1]), 0)
+
+
 @dataclass(frozen=True)
 class Program:
     """See `suite.formats.Held`."""
@@ -121,13 +128,20 @@ class Program:
     def constants(self) -> dict[str, Constant]:
         """Every tensor that is stored, by name; one that has several names has the first."""
         stored = {name: tensor for name, tensor in self.program.constants.items() if isinstance(tensor, torch.Tensor)}
+        packed = {self._stored.get(str(node.args[1])) for name, node in self.nodes if name == _NIBBLES}
         found, seen = {}, set()
         for name, tensor in {**self.program.state_dict, **stored}.items():
             place = (tensor.data_ptr(), tuple(tensor.shape))
             if place not in seen or not tensor.numel():
-                found[name] = counted(str(tensor.dtype).removeprefix("torch."), _zero(tensor))
+                found[name] = _unpacked(tensor) if name in packed else counted(str(tensor.dtype).removeprefix("torch."), _zero(tensor))
             seen.add(place)
         return found
+
+    @cached_property
+    def _stored(self) -> Mapping[str, str]:
+        """What goes into the graph -> the name of the tensor that is stored for it."""
+        signature = self.program.graph_signature
+        return {**signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
 
     @cached_property
     def nodes(self) -> tuple[tuple[str, torch.fx.Node], ...]:
@@ -147,8 +161,6 @@ class Program:
 
     def weights(self, layers: Collection[str]) -> list[Constant]:
         """The constant weights of linear layers and products (MatMul, Gemm) and of convolutions (Conv), in floating point or quantized."""
-        signature = self.program.graph_signature
-        names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
         calls: dict[Any, str] = {node: name for name, node in self.nodes}
         found = {}
         for name, node in self.nodes:
@@ -156,7 +168,7 @@ class Program:
                 weight: Any = node.args[_WEIGHTS[name]]
                 while calls.get(weight, "") in _PASSED:
                     weight = weight.args[0]
-                known = self.constants.get(names.get(str(weight), ""))
+                known = self.constants.get(self._stored.get(str(weight), ""))
                 if known is not None and len(known.shape) > 1:
                     found[str(weight)] = known
         return list(found.values())

@@ -1,7 +1,7 @@
 """torchao's own quantization of linear layers, as plain tensors that a program can hold. Needs torch; torchao when it is called."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,17 +10,23 @@ from torch import nn
 from suite.contracts import NotApplicable
 
 
-def quantized(parts: Mapping[str, nn.Module], config: Any) -> dict[str, nn.Module]:
-    """Copies of the parts with every nn.Linear quantized by one of torchao's configurations. Raises NotApplicable if there is none."""
+def quantized(parts: Mapping[str, nn.Module], config: Any, fits: Callable[[nn.Linear], bool] = lambda layer: True) -> dict[str, nn.Module]:
+    """Copies of the parts with every nn.Linear that `fits` quantized by one of torchao's configurations.
+
+    Raises NotApplicable if there is none.
+    """
     from torchao.quantization import quantize_
     from torchao.utils import unwrap_tensor_subclass
 
-    if not any(isinstance(layer, nn.Linear) for part in parts.values() for layer in part.modules()):
-        raise NotApplicable(f"there is no linear layer in {', '.join(parts)}")
+    def chosen(layer: nn.Module, name: str = "") -> bool:
+        return isinstance(layer, nn.Linear) and fits(layer)
+
+    if not any(chosen(layer) for part in parts.values() for layer in part.modules()):
+        raise NotApplicable(f"there is no linear layer in {', '.join(parts)}, or none of a size that it takes")
     made = {}
     for name, part in parts.items():
         made[name] = copy.deepcopy(part).eval()
-        quantize_(made[name], config)
+        quantize_(made[name], config, chosen)
         _keep_zeros(made[name])
         unwrap_tensor_subclass(made[name])  # a tensor of a class of its own would be written as a pickle
     return made
