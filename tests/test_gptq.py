@@ -70,7 +70,7 @@ def test_outputs_change_less_than_with_round_to_nearest(bits: int, act_order: bo
 
 @pytest.mark.parametrize("bits", [3, 4])
 def test_outputs_change_no_more_than_with_the_grid_of_other_implementations(bits: int) -> None:
-    """Theirs (llm-compressor, AutoGPTQ) is symmetric too, but cuts the largest magnitude of a block to half a step less than the grid's end."""
+    """Theirs (AutoGPTQ, llm-compressor) is symmetric too, and puts the largest magnitude of a block half a step beside a level."""
     x, unseen = correlated(2000, 128, 3)[:1000], correlated(2000, 128, 3)[1000:]
     weight, grid = random(128, 64), Grid(bits, 32)
     ours = quantize(weight, x.T.astype(np.float64) @ x, grid, 0.01, True).values
