@@ -13,7 +13,8 @@ from torch import nn
 
 from methods.correlation_pruning.apply import fold, units
 from suite.contracts import Component, Context, NotApplicable, Tensor
-from suite.surgery.activations import Covariance
+from suite.surgery.activations import Calls, Covariance
+from suite.surgery.gradients import sensitivity
 from suite.surgery.importance import Criterion, Layer
 from suite.surgery.pruning import lowest, prune
 
@@ -106,6 +107,24 @@ def turns(correlation: np.ndarray, weight: np.ndarray) -> list[int]:
         gone.append(min(pair, key=lambda unit: weight[unit]))
         left.remove(gone[-1])
     return gone + left
+
+
+def test_taylor_terms_are_those_of_the_whole_jacobian() -> None:
+    """What random directions in the outputs estimate, worked out for every output: of each weight, and of all that read a feature."""
+    network, rows = linear(), [torch.from_numpy(x) for x in data(FLAT, 200)]
+    given = Context(components={"text": FLAT}, seed=0, scratch=Path(), feeds=lambda name: ({"x": x.numpy()} for x in rows))
+    found = sensitivity(network, Calls(given, "text"), {"0": network[0]}, 0)["0"]
+    weight = network[0].weight.detach()
+    scale = (network(torch.cat(rows)).square().mean() * 3).sqrt()
+    slopes = [
+        torch.autograd.functional.jacobian(lambda w, x=x: torch.func.functional_call(network, {"0.weight": w}, x)[0] / scale, weight)
+        for x in rows
+    ]
+    terms = torch.stack(slopes).detach() * weight
+    elements, read = terms.square().sum(1).mean(0), terms.sum(2).square().sum(1).mean(0)
+    assert torch.allclose(found.elements.float(), elements, rtol=0.35, atol=0.02 * float(elements.max()))
+    assert torch.allclose(found.units.float(), read, rtol=0.35, atol=0.02 * float(read.max()))
+    assert float(found.elements.sum()) == pytest.approx(float(elements.sum()), rel=0.15)
 
 
 def test_of_the_two_units_that_correlate_most_the_lighter_goes() -> None:

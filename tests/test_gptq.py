@@ -68,6 +68,21 @@ def test_outputs_change_less_than_with_round_to_nearest(bits: int, act_order: bo
     assert np.linalg.norm(unseen @ (weight - found)) < 0.7 * np.linalg.norm(unseen @ (weight - nearest))
 
 
+@pytest.mark.parametrize("bits", [3, 4])
+def test_outputs_change_no_more_than_with_the_grid_of_other_implementations(bits: int) -> None:
+    """Theirs (AutoGPTQ, llm-compressor) is symmetric too, and puts the largest magnitude of a block half a step beside a level."""
+    x, unseen = correlated(2000, 128, 3)[:1000], correlated(2000, 128, 3)[1000:]
+    weight, grid = random(128, 64), Grid(bits, 32)
+    ours = quantize(weight, x.T.astype(np.float64) @ x, grid, 0.01, True).values
+
+    class Other(Grid):
+        def scales(self, weight: Array) -> Array:
+            return (np.abs(self._blocks(weight)).max(1) / (2**self.bits - 1) * 2).astype(weight.dtype)
+
+    theirs = quantize(weight, x.T.astype(np.float64) @ x, Other(bits, 32), 0.01, True).values
+    assert np.linalg.norm(unseen @ (weight - ours)) < np.linalg.norm(unseen @ (weight - theirs))
+
+
 def test_inputs_that_do_not_depend_on_each_other_are_rounded_to_nearest() -> None:
     weight, grid = random(64, 16), Grid(4, 32)
     found = quantize(weight, np.diag(np.arange(1.0, 65.0)), grid, 0.01, True)

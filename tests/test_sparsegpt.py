@@ -42,6 +42,38 @@ def test_what_stays_after_the_first_input_goes_is_the_least_squares_fit() -> Non
     assert torch.allclose(found[:, 1:], expected, rtol=1e-6)
 
 
+def dense(weight: torch.Tensor, hessian: torch.Tensor, parameters: dict[str, Any]) -> torch.Tensor:
+    """The paper's algorithm without its factorisation: the inverse of the Hessian of what is left, by elimination at each input."""
+    left, inputs = weight.double().clone(), len(hessian)
+    inverse = torch.linalg.inv(hessian + parameters["dampening"] * hessian.diagonal().mean() * torch.eye(inputs).double())
+    updates = []
+    for _ in range(inputs):
+        updates.append(inverse[0] / inverse[0, 0])
+        inverse, updates[-1] = inverse[1:, 1:] - torch.outer(inverse[1:, 0], updates[-1][1:]), (inverse[0, 0], updates[-1])
+    costs, mask = torch.stack([cost for cost, _ in updates]), torch.zeros(weight.shape, dtype=torch.bool)
+    for j, (_, update) in enumerate(updates):
+        if parameters["pattern"] == "free" and j % 128 == 0:
+            loss = left[:, j : j + 128].square() / costs[j : j + 128]
+            order = loss.flatten().argsort(stable=True)[: int(parameters["sparsity"] * loss.numel() + 1e-9)]
+            mask[:, j : j + 128] = torch.zeros(loss.numel(), dtype=torch.bool).index_fill(0, order, True).reshape(loss.shape)
+        if parameters["pattern"] == "2:4" and j % 4 == 0:
+            loss = left[:, j : j + 4].square() / costs[j : j + 4]
+            mask[:, j : j + 4] = loss.argsort(dim=1, stable=True).argsort(dim=1) < 2
+        left[:, j:] -= torch.outer(torch.where(mask[:, j], left[:, j], 0), update)
+        left[mask[:, j], j] = 0
+    return left
+
+
+@pytest.mark.parametrize("parameters", [FREE, FREE | {"sparsity": 0.7}, FREE | {"pattern": "2:4"}], ids=["half", "70", "2:4"])
+def test_zeros_and_updates_are_those_of_the_paper_over_several_blocks(parameters) -> None:
+    parameters = parameters | {"dampening": 0.01}
+    x, weight = related(600, 200), torch.randn(24, 200, generator=torch.Generator().manual_seed(1)).double()
+    hessian = x.T @ x
+    found, expected = sparsify(weight, hessian, parameters), dense(weight, hessian, parameters)
+    assert torch.equal(found == 0, expected == 0)
+    assert torch.allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("parameters", [FREE, FREE | {"pattern": "2:4"}, FREE | {"sparsity": 0.7}], ids=["half", "2:4", "70"])
 def test_outputs_change_by_half_of_what_wanda_does_to_them_or_less(parameters) -> None:
     x, weight = related(inputs=64), torch.randn(32, 64, generator=torch.Generator().manual_seed(1)).double()
