@@ -122,20 +122,26 @@ def turn_shared(model: onnx.ModelProto) -> None:
 
 @contextmanager
 def _turning() -> Iterator[None]:
-    """Mends what ONNX Runtime's quantizers do to a Gemm's weight: they transpose it where it is stored, whoever else reads it there."""
+    """Mends what ONNX Runtime does to a weight that a Gemm transposes and something else reads: its quantizers transpose it where it is
+    stored, and its kernels take the scales of one axis for those of the other."""
+    from onnxruntime.quantization.base_quantizer import BaseQuantizer
     from onnxruntime.quantization.onnx_model import ONNXModel
 
-    careless = ONNXModel.replace_gemm_with_matmul
+    careless, begin = ONNXModel.replace_gemm_with_matmul, BaseQuantizer.__init__
 
     def careful(self: Any) -> None:
         turn_shared(self.model)
         careless(self)
 
-    ONNXModel.replace_gemm_with_matmul = careful
+    def begun(self: Any, model: onnx.ModelProto, *given: Any, **named: Any) -> None:
+        turn_shared(model)
+        begin(self, model, *given, **named)
+
+    ONNXModel.replace_gemm_with_matmul, BaseQuantizer.__init__ = careful, begun
     try:
         yield
     finally:
-        ONNXModel.replace_gemm_with_matmul = careless
+        ONNXModel.replace_gemm_with_matmul, BaseQuantizer.__init__ = careless, begin
 
 
 @contextmanager

@@ -204,3 +204,17 @@ def test_layers_that_read_the_same_are_calibrated_together_and_one_that_never_ru
 def test_calibration_data_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="a layer of 'text' is fed NaN or infinity on the calibration split"):
         pruned(nn.Linear(16, 4), torch.full((2, 16), torch.nan))
+
+
+def test_what_small_groups_round_down_by_is_made_up_for_by_the_next_ones() -> None:
+    """Half of a depthwise 3 x 3 convolution: four or five of each nine."""
+    torch.manual_seed(0)
+    shape = ("batch", 16, 8, 8)
+    plane = Component("vision", "vision", (Tensor("x", "float32", shape),), (Tensor("y", "float32", shape),))
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.normal(size=(1, 16, 8, 8)).astype(np.float32)} for _ in range(8)]
+    given = Context(components={"vision": plane}, seed=0, scratch=Path(), feeds=lambda name: iter(feeds))
+    parameters = {"pattern": "free", "sparsity": 0.5, "dampening": 0.01}
+    layer = apply({"vision": nn.Sequential(nn.Conv2d(16, 16, 3, padding=1, groups=16))}, parameters, given)["vision"][0]
+    assert {int((kernel == 0).sum()) for kernel in layer.weight} == {4, 5}
+    assert int((layer.weight == 0).sum()) == 16 * 9 // 2

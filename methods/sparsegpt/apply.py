@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeGuard
 
@@ -97,8 +98,18 @@ class Hessian:
         """The weight, in place."""
         weight = self.sharing[0].weight
         parts = weight.flatten(1).chunk(len(self.sum))
-        pruned = torch.cat([sparsify(part, hessian, parameters) for part, hessian in zip(parts, self.sum, strict=True)])
+        shares = _shares([part.numel() for part in parts], float(parameters["sparsity"]))
+        given = [{**parameters, "sparsity": share} for share in shares]
+        pruned = torch.cat([sparsify(part, hessian, each) for part, hessian, each in zip(parts, self.sum, given, strict=True)])
         weight.copy_(pruned.reshape(weight.shape))
+
+
+def _shares(sizes: Sequence[int], sparsity: float) -> list[float]:
+    """The share of each group that goes: one takes over what those before it were rounded down by, as nine elements are."""
+    if len(sizes) == 1:
+        return [sparsity]
+    ends = [int(sparsity * end + 1e-9) for end in itertools.accumulate(sizes)]
+    return [(end - start) / size for start, end, size in zip([0, *ends], ends, sizes, strict=False)]
 
 
 def _takes(layer: nn.Module, pattern: Value) -> TypeGuard[Weight]:

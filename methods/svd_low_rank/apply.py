@@ -36,13 +36,18 @@ def _factorised(weight: Weight, keep: float) -> tuple[Array, Array] | None:
     return factors(matrix, kept) if (kept := rank(matrix.shape[0], matrix.shape[1], keep)) else None
 
 
+def _stem(weight: Weight) -> str:
+    """What its factors are called: one that some layers transpose and others do not has two pairs."""
+    return weight.name if weight.axis == 1 else f"{weight.name}_turned"
+
+
 def _split(weight: Weight) -> list[onnx.NodeProto]:
     """The layer as two: a MatMul with the left factor, then the layer itself with the right one, untransposed."""
-    inner = f"{weight.node.output[0]}_low_rank"
-    first = helper.make_node("MatMul", [weight.node.input[0], f"{weight.name}_left"], [inner], name=f"{weight.node.name}_low_rank")
+    inner, stem = f"{weight.node.output[0]}_low_rank", _stem(weight)
+    first = helper.make_node("MatMul", [weight.node.input[0], f"{stem}_left"], [inner], name=f"{weight.node.name}_low_rank")
     second = onnx.NodeProto()
     second.CopyFrom(weight.node)
-    second.input[0], second.input[1] = inner, f"{weight.name}_right"
+    second.input[0], second.input[1] = inner, f"{stem}_right"
     del second.attribute[:]
     second.attribute.extend(found for found in weight.node.attribute if found.name != "transB")
     return [first, second]
@@ -51,8 +56,9 @@ def _split(weight: Weight) -> list[onnx.NodeProto]:
 def _factorise(model: onnx.ModelProto, keep: float) -> None:
     """Replaces layers and weights in place; a weight that several layers share is factorised once."""
     layers = weights(model)
-    found = {name: pair for name, weight in {w.name: w for w in layers}.items() if (pair := _factorised(weight, keep)) is not None}
-    split = {weight.node.output[0]: _split(weight) for weight in layers if weight.name in found}
+    distinct = {_stem(weight): weight for weight in layers}
+    found = {stem: pair for stem, weight in distinct.items() if (pair := _factorised(weight, keep)) is not None}
+    split = {weight.node.output[0]: _split(weight) for weight in layers if _stem(weight) in found}
     nodes = [new for node in model.graph.node for new in split.get(node.output[0], [node])]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
