@@ -104,7 +104,8 @@ def test_weights_that_the_quantizer_puts_behind_the_flatbuffer_are_counted(tmp_p
     assert whole == {"float32": 512 * 768 + 768}
     assert int8 == {"int8": 512 * 768, "float32": 768}
     assert weights == [[768, 512]]
-    assert cut.startswith("invalid_output: ") and "a constant ends at byte" in cut
+    assert cut.startswith("invalid_output: ")
+    assert "a constant ends at byte" in cut
 
 
 @there
