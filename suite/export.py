@@ -14,6 +14,7 @@ import torch
 
 from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
+from suite.folded import fold
 from suite.tied import to_gemm
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -169,7 +170,7 @@ def _shape(shape: Sequence[int | str]) -> str:
 
 def strip(path: Path) -> None:
     """Removes stack traces (they name this machine's folders) and inferred shapes (they confuse onnxruntime's quantizers), and gives
-    tied weights to a layer (`suite.tied`)."""
+    tied weights (`suite.tied`) and those that are laid out anew (`suite.folded`) to a layer."""
     model = onnx.load(path)
     del model.metadata_props[:]
     del model.graph.value_info[:]
@@ -178,6 +179,7 @@ def strip(path: Path) -> None:
         thing.doc_string = ""
         del thing.metadata_props[:]
     to_gemm(model)
+    fold(model)
     onnx.save(model, path)
 
 

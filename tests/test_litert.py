@@ -1,5 +1,6 @@
 """LiteRT, where its environment is there: made, quantized, audited and run in it; where it is not, doctor says what makes it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -63,6 +64,48 @@ def test_int8_is_found_in_the_file(records):
     assert not any("int8" in part.parameters_by_type for part in whole.artifact.parts.values())
     assert int8.artifact.total("bytes") < whole.artifact.total("bytes")
     assert abs(int8.accuracy.metrics[int8.accuracy.metric].value - whole.accuracy.metrics[whole.accuracy.metric].value) < 0.05
+
+
+LARGE = """
+import json, sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from methods.litert_dynamic_int8.apply import apply
+from suite.contracts import Component, Tensor
+from suite.errors import CellFailed
+from suite.formats import litert_model
+
+given = np.ones((1, 512), np.float32)
+component = Component("vision", "vision", (Tensor("x", "float32", (1, 512)),), (Tensor("y", "float32", (1, 768)),))
+files = [Path(sys.argv[1]) / name for name in ("whole.tflite", "int8.tflite", "cut.tflite")]
+litert_model.lower(torch.nn.Sequential(torch.nn.Linear(512, 768)), component, [{"x": given}], files[0])
+files[1].write_bytes(apply({"vision": files[0].read_bytes()}, {}, None)["vision"])
+files[2].write_bytes(files[1].read_bytes()[:-4096])
+found = [litert_model.inspect(path).parameters_by_type for path in files[:2]]
+found.append([constant.shape for constant in litert_model.held(files[1]).weights(["Gemm"])])
+try:
+    litert_model.inspect(files[2])
+except CellFailed as error:
+    found.append(f"{error.status}: {error.reason}")
+print(json.dumps(found))
+"""
+
+
+@there
+def test_weights_that_the_quantizer_puts_behind_the_flatbuffer_are_counted(tmp_path):
+    inside = environments.python("litert")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **inside.environ}
+    done = subprocess.run([*inside.command, "-c", LARGE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, env=environ)
+    assert done.returncode == 0, done.stderr
+    whole, int8, weights, cut = json.loads(done.stdout.splitlines()[-1])
+    assert whole == {"float32": 512 * 768 + 768}
+    assert int8 == {"int8": 512 * 768, "float32": 768}
+    assert weights == [[768, 512]]
+    assert cut.startswith("invalid_output: ")
+    assert "a constant ends at byte" in cut
 
 
 @there

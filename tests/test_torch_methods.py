@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from suite import reference, registry
 from suite.claims import check_claims
@@ -128,6 +129,61 @@ def test_a_network_that_goes_back_to_fp32_here_and_there_stays_so_between_its_la
     assert {constant.type for constant in stored if len(constant.shape) > 1} == {variant.parameters["dtype"]}
     expected = answer(whole, COMPONENT, calls[0])["y"]
     assert np.allclose(answer(half, COMPONENT, calls[0])["y"], expected, atol=0.03 * np.abs(expected).max())
+
+
+def added_mask(net, x, seen):
+    scores = net.query(x) @ net.key(x).transpose(1, 2) + (1 - seen.float()) * -1e9
+    return scores.softmax(-1) @ net.value(x)
+
+
+def angles(net, x, seen):
+    turn = torch.arange(16.0).cos()
+    return functional.scaled_dot_product_attention(net.query(x) * turn, net.key(x) * turn, net.value(x))
+
+
+def sums_in_place(net, x, seen):
+    room = torch.zeros(2, 3, 16)
+    room.scatter_(1, seen[:, 0, :, None].long().expand(-1, -1, 16), net.query(x))
+    return net.key(room)
+
+
+MIXED = {
+    "a mask in fp32 that is added": added_mask,
+    "angles in fp32": angles,
+    "a softmax in fp32": lambda net, x, seen: net.query(x).softmax(-1, dtype=torch.float32) @ net.value(x).transpose(1, 2),
+    "a projection that is no layer": lambda net, x, seen: x.float() @ net.projection,
+    "a weight that two share": lambda net, x, seen: functional.linear(net.query(x).float(), net.value.weight),
+    "einsum": lambda net, x, seen: torch.einsum("bnd,de->bne", x.float(), net.projection),
+    "what is written in place": sums_in_place,
+    "a number that fp16 has not": lambda net, x, seen: net.query(x).masked_fill(~seen[:, 0, :, None], -1e9).softmax(1),
+    "the same, by its name": lambda net, x, seen: net.query(x).masked_fill(mask=~seen[:, 0, :, None], value=-(10**9)).softmax(1),
+}
+"""What people write beside the layers of a network that was fp32 throughout -> how it reads."""
+
+
+class Beside(nn.Module):
+    """Three layers, and a weight that is none's."""
+
+    def __init__(self, read):
+        super().__init__()
+        torch.manual_seed(0)
+        self.query, self.key, self.value = (nn.Linear(16, 16) for _ in range(3))
+        self.projection, self.read = nn.Parameter(torch.randn(16, 8)), read
+
+    def forward(self, x, seen):
+        return self.read(self, x, seen)
+
+
+@pytest.mark.parametrize("variant", REGISTRY.methods["torch_half"].variants, ids=lambda variant: variant.name)
+@pytest.mark.parametrize("read", MIXED.values(), ids=MIXED)
+def test_a_network_may_mix_both_types_where_torch_wants_one(read, variant):
+    whole, x, seen = Beside(read).eval(), torch.randn(2, 3, 16), torch.tensor([True, True, False]).expand(2, 1, 3)
+    half = applied("torch_half", variant, whole)
+    expected, found = whole(x, seen).detach(), half(x, seen).detach()
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, expected), "it is 16 bits that compute"
+    assert torch.allclose(found, expected, atol=0.03 * float(expected.abs().max()))
+    assert torch.allclose(torch.export.export(half, (x, seen)).module()(x, seen), found, atol=1e-6), "and what is exported does the same"
 
 
 @functools.cache

@@ -89,9 +89,10 @@ def runner(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class Model:
-    """See `suite.formats.Held`."""
+    """See `suite.formats.Held`. data: the whole file, behind whose flatbuffer buffers may lie."""
 
     model: Any
+    data: bytes
 
     @cached_property
     def calls(self) -> tuple[tuple[str, Any, Any], ...]:
@@ -105,10 +106,19 @@ class Model:
         found = {}
         for graph in self.model.subgraphs:
             for tensor in graph.tensors:
-                data = self.model.buffers[tensor.buffer].data
-                if data is not None and len(data):
+                data = self._stored(self.model.buffers[tensor.buffer])
+                if len(data):
                     found[tensor.buffer] = _constant(tensor, data)
         return found
+
+    def _stored(self, buffer: Any) -> Any:
+        """Its bytes: in the flatbuffer, or behind it, as the quantizer writes a model beyond some size. Raises CellFailed."""
+        if buffer.data is not None and len(buffer.data):
+            return buffer.data
+        end = buffer.offset + buffer.size
+        if end > len(self.data):
+            raise CellFailed("invalid_output", f"it says that a constant ends at byte {end}, and the file has {len(self.data)}")
+        return np.frombuffer(self.data[buffer.offset : end], np.uint8)
 
     @property
     def operators(self) -> Mapping[str, int]:
@@ -152,7 +162,7 @@ def held(path: Path) -> Model:
     data = path.read_bytes()
     if data[4:8] != b"TFL3":
         raise CellFailed("invalid_output", f"{path.name} is not a LiteRT model")
-    return Model(schema.ModelT.InitFromPackedBuf(data, 0))
+    return Model(schema.ModelT.InitFromPackedBuf(data, 0), data)
 
 
 def inspect(path: Path, component: Component | None = None, call: Arrays | None = None) -> Part:
