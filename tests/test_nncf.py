@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from conftest import PLUGINS, ROOT
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from suite import registry
 from suite.config import Config
@@ -149,6 +150,32 @@ def test_where_nothing_can_have_4_bits_it_says_so(tmp_path):
     context = Context(components={"vision": COMPONENT}, seed=0, scratch=tmp_path, feeds=lambda name: feeds())
     with pytest.raises(NotApplicable, match="no linear layer whose rows divide into groups"):
         apply({"vision": model.SerializeToString()}, {"mode": "int4_sym", "group_size": 32}, context)
+
+
+@pytest.mark.skipif(HERE is not None, reason=HERE.reason if HERE else "")
+@pytest.mark.parametrize(("variant", "types"), [("int8", {"uint8"}), ("int4", {"int4", "uint8"})])
+def test_convolutions_over_one_axis_stay_and_what_no_group_divides_gets_eight_bits(variant, types, tmp_path):
+    """48 inputs are no multiple of 32; the first and the last layer are the largest, and none of them is left out for its place."""
+    rng, sizes = np.random.default_rng(0), ((64, 48, 1), (48, 96), (96, 64), (64, 10))
+    known = {f"w{place}": rng.normal(size=size).astype(np.float32) for place, size in enumerate(sizes)}
+    layers = [
+        helper.make_node("Conv", ["x", "w0t"], ["c"], name="conv"),
+        helper.make_node("ReduceMean", ["c"], ["m"], name="mean", axes=[2], keepdims=0),
+        *(helper.make_node("MatMul", [of, f"w{n}"], [to], name=to) for n, (of, to) in enumerate((("m", "a"), ("a", "b"), ("b", "y")), 1)),
+    ]
+    known["w0t"] = np.ascontiguousarray(known.pop("w0").transpose(1, 0, 2))
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", [1, 64, 16]), ("y", [1, 10]))]
+    graph = helper.make_graph(layers, "flat", ends[:1], ends[1:], [numpy_helper.from_array(array, name) for name, array in known.items()])
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    apply, card = importlib.import_module("methods.nncf_weights.apply").apply, registry.discover().methods["nncf_weights"]
+    context = Context(components={}, seed=0, scratch=tmp_path, feeds=lambda name: iter(()))
+    (tmp_path / "audio.onnx").write_bytes(apply({"audio": whole.SerializeToString()}, card.variant(variant).parameters, context)["audio"])
+    held = onnx_graph.held(tmp_path / "audio.onnx")
+    assert {weight.type for weight in held.weights(("Conv",))} == {"float32"}
+    assert {weight.type for weight in held.weights(("MatMul",))} == types
+    x = rng.normal(size=(1, 64, 16)).astype(np.float32)
+    before, after = (onnxruntime.InferenceSession(made).run(None, {"x": x})[0] for made in (whole.SerializeToString(), tmp_path / "audio.onnx"))
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.99
 
 
 def test_it_does_not_report_its_use(tmp_path):
