@@ -174,7 +174,8 @@ def test_convolutions_over_one_axis_stay_and_what_no_group_divides_gets_eight_bi
     assert {weight.type for weight in held.weights(("Conv",))} == {"float32"}
     assert {weight.type for weight in held.weights(("MatMul",))} == types
     x = rng.normal(size=(1, 64, 16)).astype(np.float32)
-    before, after = (onnxruntime.InferenceSession(made).run(None, {"x": x})[0] for made in (whole.SerializeToString(), tmp_path / "audio.onnx"))
+    files = whole.SerializeToString(), tmp_path / "audio.onnx"
+    before, after = (onnxruntime.InferenceSession(file).run(None, {"x": x})[0] for file in files)
     assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.99
 
 
