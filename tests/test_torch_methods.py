@@ -186,6 +186,17 @@ def test_a_network_may_mix_both_types_where_torch_wants_one(read, variant):
     assert torch.allclose(torch.export.export(half, (x, seen)).module()(x, seen), found, atol=1e-6), "and what is exported does the same"
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if name.startswith("torchao")])
+def test_what_attention_reads_past_its_layer_stays_as_it_is(name, calls):
+    whole = Careful().eval()
+    small = applied(name, REGISTRY.methods[name].variants[0], whole)
+    assert not hasattr(small.attention.out_proj, "parametrizations"), "torchao's tensors are taken apart as parametrizations"
+    assert hasattr(small.head, "parametrizations")
+    assert torch.equal(small.attention.out_proj.weight, whole.attention.out_proj.weight)
+    expected = answer(whole, COMPONENT, calls[0])["y"]
+    assert np.allclose(answer(small, COMPONENT, calls[0])["y"], expected, atol=0.2 * np.abs(expected).max())
+
+
 @functools.cache
 def known(model):
     """A reference model's parts, and what each is fed on the calibration split."""

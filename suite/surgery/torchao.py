@@ -6,20 +6,19 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from suite.contracts import NotApplicable
 
 
 def quantized(parts: Mapping[str, nn.Module], config: Any, fits: Callable[[nn.Linear], bool] = lambda layer: True) -> dict[str, nn.Module]:
-    """Copies of the parts with every nn.Linear that `fits` quantized by one of torchao's configurations.
-
-    Raises NotApplicable if there is none.
-    """
+    """Copies of the parts with every nn.Linear that `fits` quantized by one of torchao's configurations, but the last one of attention,
+    whose weight is read past its layer, as torchao itself has it. Raises NotApplicable if there is none."""
     from torchao.quantization import quantize_
     from torchao.utils import unwrap_tensor_subclass
 
     def chosen(layer: nn.Module, name: str = "") -> bool:
-        return isinstance(layer, nn.Linear) and fits(layer)
+        return isinstance(layer, nn.Linear) and not isinstance(layer, NonDynamicallyQuantizableLinear) and fits(layer)
 
     if not any(chosen(layer) for part in parts.values() for layer in part.modules()):
         raise NotApplicable(f"there is no linear layer in {', '.join(parts)}, or none of a size that it takes")
