@@ -37,7 +37,8 @@ PREPARES = {
 }
 """What each job of `suite.prepare` does, which is no method's failure."""
 SPARE = GIB // 4
-"""Bytes of the disk that no single file may take: a method that writes without end is one failed cell, and records still fit."""
+"""Bytes of the disk that no single file may take: a method that writes without end is one failed cell, and records still fit. On a disk
+with less than four times as much nothing is limited: that it is full is then no method's failure, and ends the run."""
 MOST_MEMORY = 0.8
 """No process may take more than this share of the machine, whatever the limits say: the system would kill something."""
 
@@ -85,7 +86,8 @@ class Workspace:
     def job(self, do: str, **rest: Any) -> dict[str, Any]:
         """A job with what every process needs to know."""
         memory = min(int(self.config.limits.memory_gib * GIB), int(psutil.virtual_memory().total * MOST_MEMORY))
-        file = max(1, min(int(self.config.limits.file_gib * GIB), shutil.disk_usage(self._made()).free - SPARE))
+        free = shutil.disk_usage(self._made()).free
+        file = min(int(self.config.limits.file_gib * GIB), free - SPARE) if free > 4 * SPARE else 0
         return {"do": do, "paths": dict(self.paths), "memory_bytes": memory, "file_bytes": file, **rest}
 
     @cached_property

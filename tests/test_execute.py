@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import PLUGINS, ROOT, heed_ctrl_c
 
+from suite.config import Config
 from suite.record import Record
 from suite.store import Store
+from suite.workspace import Workspace
 
 MODEL = ("--models", "tiny_matcher", "--plugins", PLUGINS)
 
@@ -160,6 +163,12 @@ def apply(parts, parameters, context):
     assert found["endless"].status == "compress_failed"
     assert "it wrote a file that is larger than the limit" in found["endless"].reason
     assert found["fp16"].status == "ok"
+
+
+@pytest.mark.parametrize(("free", "most"), [(64 << 30, 16 << 30), (2 << 30, (2 << 30) - (256 << 20)), (1 << 30, 0), (0, 0)])
+def test_a_disk_that_is_nearly_full_is_no_method_s_failure(free, most, tmp_path, monkeypatch):
+    monkeypatch.setattr("suite.workspace.shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    assert Workspace(tmp_path, Config(), {}).job("compress")["file_bytes"] == most
 
 
 def test_what_fails_before_a_method_is_asked_is_not_called_its_failure(squeezemark, tmp_path):
