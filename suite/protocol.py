@@ -83,10 +83,9 @@ def _take_stdout() -> TextIO:
 def _limit(job: Job) -> None:
     """Ends with the coordinator, and fails instead of taking the machine's memory. Both as far as the platform can."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if sys.platform == "linux":
         import resource
 
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         for name, limit in (("memory_bytes", resource.RLIMIT_AS), ("file_bytes", resource.RLIMIT_FSIZE)):
             if job.get(name):
                 resource.setrlimit(limit, (int(job[name]),) * 2)

@@ -27,8 +27,6 @@ class Half(nn.Module):
     def __init__(self, part: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.part, self.dtype = part.to(dtype), dtype
-        for layer in _layers(part):
-            layer.forward = _in_its_type(layer.forward, dtype)
 
     def forward(self, *given: torch.Tensor) -> Any:
         """As the part's own; tensors of whole numbers pass as they are."""
@@ -38,7 +36,8 @@ class Half(nn.Module):
 
 class _Mixed(TorchFunctionMode):
     """Operators that are given both types, as a mask or an angle in fp32 makes them, where torch wants one: they compute in the part's
-    and give fp32 back, as its layers do. One that writes in place keeps the type of what it writes to."""
+    and give fp32 back, so that what lies between layers stays as precise as its author meant it. One that writes in place keeps the type
+    of what it writes to."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
@@ -62,25 +61,6 @@ def _within(tensor: torch.Tensor, given: Iterable[Any]) -> list[Any]:
         return [tensor, *given]
     most = torch.finfo(tensor.dtype).max
     return [tensor, *(min(max(each, -most), most) if isinstance(each, int | float) and math.isfinite(each) else each for each in given)]
-
-
-def _layers(part: nn.Module) -> list[nn.Module]:
-    """What holds weights itself."""
-    alone = (module for module in part.modules() if isinstance(module, nn.MultiheadAttention) or not list(module.children()))
-    return [module for module in alone if any(weight.is_floating_point() for weight in module.parameters(recurse=False))]
-
-
-def _in_its_type(forward: Callable[..., Any], dtype: torch.dtype) -> Callable[..., Any]:
-    """A layer that computes in its own type where the network has gone back to fp32, as many do before they normalise, and gives fp32
-    back there: what lies between layers stays as precise as its author meant it."""
-
-    def run(*given: Any, **named: Any) -> Any:
-        wide = any(isinstance(each, torch.Tensor) and each.dtype == torch.float32 for each in pytree.tree_leaves((given, named)))
-        if not wide:
-            return forward(*given, **named)
-        return _to(torch.float32, forward(*_to(dtype, given), **_to(dtype, named)))
-
-    return run
 
 
 def _to(dtype: torch.dtype, found: Any) -> Any:
