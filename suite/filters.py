@@ -1,5 +1,6 @@
 """How the templates write numbers, names and addresses."""
 
+import math
 import re
 from typing import Any
 
@@ -41,6 +42,11 @@ def millions(count: float | None) -> str:
     return "–" if count is None else f"{count / 1e6:,.1f}"
 
 
+def agreement(share: float) -> str:
+    """Per cent, rounded down: a single answer that differs is never 100."""
+    return f"{math.floor(1000 * share + 1e-9) / 10:.1f}"
+
+
 def paper_href(paper: str) -> str | None:
     """Where a paper is to be found: an arXiv id or an https address; None for anything else."""
     found = re.fullmatch(r"(?:arXiv:)?(\d{4}\.\d{4,5})", paper)
@@ -64,6 +70,7 @@ FILTERS: dict[str, Any] = {
     "times": times,
     "mb": lambda size: f"{size / 1e6:.2f}",
     "millions": millions,
+    "agreement": agreement,
     "instruction_class": lambda name: CLASSES.get(name, name),
     "within": lambda share: f"{min(100.0, max(0.0, share)):.2f}",
     "metric_title": lambda name: find(name).title,

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import pytest
 from site_cards import method_cards, model_cards, target_cards
 from site_pages import Page, publish
 from site_store import PLANS, SHAPE, Plan, build
 
+from suite.filters import agreement
 from suite.pages import BoardView, Cards, answers, slug
 from suite.store import Store
 from suite.summarize import Board, Row, summarize
@@ -57,3 +59,8 @@ def test_slugs_are_plain_and_never_meet() -> None:
     assert len(set(slugs)) == len(texts)
     assert all(re.fullmatch(r"[a-z0-9_][a-z0-9_.-]*", found) and len(found) <= 150 for found in slugs)
     assert slug("a.b_c-1") == "a.b_c-1"
+
+
+@pytest.mark.parametrize(("differ", "words"), [(0, "100.0"), (1, "99.9"), (2, "99.9"), (1000, "50.0"), (2000, "0.0")])
+def test_one_answer_that_differs_is_no_full_agreement(differ: int, words: str) -> None:
+    assert agreement((2000 - differ) / 2000) == words
