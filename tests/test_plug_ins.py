@@ -3,11 +3,13 @@
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
 import pytest
 from conftest import PLUGINS, ROOT
+from forking import Forks, result
 from msgspec import structs
 
 from suite import conformance, environments, formats
@@ -122,8 +124,17 @@ def tiny(work) -> tuple[Workspace, registries.Registry]:
     return Workspace(work, Config(), paths), registries.discover()
 
 
-def _compress(workspace, planned, found, folder):
-    """What one process of compression says; training is cut short, since what it reaches is asserted elsewhere."""
+@pytest.fixture(scope="module")
+def forks() -> Iterator[tuple[Forks, Forks]]:
+    """Two that differ in the seeds of what a method forgot to seed."""
+    both = Forks(1), Forks(2)
+    yield both
+    for each in both:
+        each.close()
+
+
+def _job(workspace, planned, found, folder):
+    """A job of compression; training is cut short, since what it reaches is asserted elsewhere."""
     model = planned.cell.model
     source, quiet = found.sources["model", model], lambda *_: None
     baseline, made = workspace.baseline(model, source, quiet), workspace.lowered(model, source, planned.format, quiet)
@@ -133,13 +144,22 @@ def _compress(workspace, planned, found, folder):
     scratch.mkdir()
     short = [{"steps": SHORT} if "steps" in step.parameters else {} for step in planned.cell.recipe]
     recipe = [structs.replace(step, parameters=step.parameters | less) for step, less in zip(planned.cell.recipe, short, strict=True)]
-    job = workspace.job(
+    return workspace.job(
         "compress", model=planned.cell.model, recipe=msgspec.to_builtins(recipe), claims=msgspec.to_builtins(planned.claims),
         lowered=lowered, format=planned.format,
         baseline=str(baseline), out=str(out), scratch=str(scratch), states=str(folder / "states"), budget=msgspec.to_builtins(Budget()),
     )  # fmt: skip
-    there = environments.python(formats.FORMATS[planned.format].environment)
-    return local.run("suite.compress", job, 120, lambda *_: None, there)
+
+
+def _compressed(jobs, format, forks):
+    """What a process for each job says. Of a format with an environment of its own they run there, one after the other."""
+    there = environments.python(formats.FORMATS[format].environment)
+    if there is not local.HERE:
+        return [local.run("suite.compress", job, 120, lambda *_: None, there) for job in jobs]
+    for each, job in zip(forks, jobs, strict=True):
+        each.begin(job)
+    said = [each.end() for each in forks]  # of both, before one of them raises
+    return [result(last) for last in said]
 
 
 def _targets(card):
@@ -150,7 +170,7 @@ def _targets(card):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, tmp_path):
+def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, forks, tmp_path):
     (workspace, found), method = tiny, name.partition("/")[0]
     model = "tiny_writer" if method in NEEDS_CACHE else "tiny_matcher"
     targets = _targets(found.methods[method])
@@ -160,12 +180,13 @@ def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, tmp_path):
     if planned.skip is not None and "is not installed here" in planned.skip.reason:
         pytest.skip(planned.skip.reason)
     assert planned.skip is None
+    jobs = [_job(workspace, planned, found, tmp_path / turn) for turn in ("first", "second")]
     if reason := UNSUPPORTED.get(name) or UNSUPPORTED.get(method):
         with pytest.raises(CellFailed, match=reason) as failed:
-            _compress(workspace, planned, found, tmp_path / "only")
+            _compressed(jobs, planned.format, forks)
         assert failed.value.status == "unsupported"
         return
-    first, second = (_compress(workspace, planned, found, tmp_path / turn) for turn in ("first", "second"))
+    first, second = _compressed(jobs, planned.format, forks)
     assert all(claim["holds"] for claim in first["claims"]), first["claims"]
     assert set(first["parts"]) == {component.name for component in found.models[model].components}
     hashes = [{part: facts["sha256"] for part, facts in result["parts"].items()} for result in (first, second)]
