@@ -16,7 +16,7 @@ from onnx_graphs import apply, arrays, chain, exported_tower, feeds, gemm, make_
 from torch import nn
 
 GRAPH_METHODS = ("baseline_fp32", "dynamic_int8", "static_int8", "int4_rtn", "magnitude_pruning", "svd_low_rank",
-                 "int3_rtn", "gptq", "smoothquant", "fp16", "mixed_precision")  # fmt: skip
+                 "int3_rtn", "gptq", "smoothquant", "fp16", "mixed_precision", "svd_llm")  # fmt: skip
 METHODS = (*GRAPH_METHODS, "width_pruning")
 VARIANTS = [(method, variant) for method in GRAPH_METHODS for variant in importlib.import_module(f"methods.{method}").CARD.variants]
 
@@ -62,11 +62,11 @@ def test_graph_method_is_deterministic(method: str, variant: Any, tower: onnx.Mo
     assert first.SerializeToString() == second.SerializeToString()
 
 
-@pytest.mark.parametrize("method", ["magnitude_pruning", "svd_low_rank"])
+@pytest.mark.parametrize("method", ["magnitude_pruning", "svd_low_rank", "svd_llm"])
 def test_graph_without_a_weight_is_refused(method: str, tmp_path: Path) -> None:
     empty = model([helper.make_node("Relu", ["x"], ["y"])], {}, (1, 4), (1, 4))
     with pytest.raises(ValueError, match="no constant floating-point weight"):
-        apply(method, {"vision": empty}, tmp_path, scope="local", sparsity=0.5, keep=0.5)
+        apply(method, {"vision": empty}, tmp_path, scope="local", sparsity=0.5, keep=0.5, items=1, dampening=0.01)
 
 
 def test_baseline_is_the_model_itself(tower: onnx.ModelProto, tmp_path: Path) -> None:
