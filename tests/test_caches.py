@@ -10,7 +10,7 @@ import pytest
 from conftest import PLUGINS
 from onnx import TensorProto, helper
 
-from methods.kv_cache_int8.apply import apply, grid, ranges
+from methods.kv_cache_int8.apply import apply, extremes, grid, ranges, steps
 from suite import caches
 from suite import registry as registries
 from suite.audit import check_loads, inspect
@@ -60,7 +60,7 @@ def narrowed(tmp_path):
         context = Context(
             components={"decoder": DECODER}, seed=0, scratch=tmp_path, feeds=lambda name: feeds if feeds is not None else calls()
         )
-        return apply({"decoder": graph()}, {"items": 128, "margin": 0.0} | parameters, context)["decoder"]
+        return apply({"decoder": graph()}, {"items": 128, "margin": 0.0, "granularity": "head"} | parameters, context)["decoder"]
 
     return make
 
@@ -98,10 +98,56 @@ def test_the_cache_goes_round_without_a_loss_and_answers_within_half_a_step(narr
         np.testing.assert_allclose(total, held[:, :, :-1].sum(2) + new.sum(2), rtol=1e-4, atol=1e-4)
 
 
-def test_the_audit_sees_what_is_kept_and_what_a_token_costs(narrowed, tmp_path):
+def test_the_step_of_a_channel_is_that_of_its_own_range():
+    caches = [call["past"] for call in calls()]
+    low, high = extremes(caches, 1, 3)
+    for head in range(HEADS):
+        for channel in range(WIDTH):
+            seen = [float(value) for cache in caches for value in cache[0, head, :, channel]]
+            assert (low[head, channel], high[head, channel]) == (min(seen), max(seen))
+    step, lowest = steps(low, high, 0.1)
+    np.testing.assert_allclose(step, (high - low) * 1.1 / 255, rtol=1e-5)
+    np.testing.assert_allclose(lowest + 127.5 * step, (low + high) / 2, rtol=1e-4, atol=1e-4, err_msg="widened on both sides alike")
+
+
+@pytest.mark.parametrize("offset", [0.0, 40.0])
+def test_by_channel_the_cache_goes_round_without_a_loss_and_answers_within_half_a_step(narrowed, offset):
+    """A channel far from zero has all levels for its own range, and one that never moved is kept as it is."""
+    spread = np.array([0.0, 0.1, 30.0], np.float32)
+    shifted = [{name: cache * spread + np.float32(offset) for name, cache in call.items()} for call in calls()]
+    model = narrowed(shifted, granularity="channel", margin=0.5)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    seen = np.concatenate([call["past"][0] for call in shifted], 1)
+    low, high = seen.min(1, keepdims=True), seen.max(1, keepdims=True)
+    step = np.maximum((high - low) * 1.5 / 255, 1e-5 * np.abs([low, high]).max(0))
+    lowest = low - (high - low) / 4
+    kept, fed = np.zeros((1, HEADS, 0, WIDTH), np.uint8), []
+    for new in (shifted[index % 3]["past"][:, :, :1] for index in range(1, 9) if index % 3):
+        before = kept
+        total, kept = session.run(["sum", "present"], {"new": new, "past": kept})
+        fed.append(new)
+        assert kept.dtype == np.uint8
+        np.testing.assert_array_equal(kept[:, :, :-1], before, err_msg="what was kept stays at its level")
+        held = kept.astype(np.float32) * step + lowest
+        assert (np.abs(held - np.concatenate(fed, 2)) <= 0.51 * step + 1e-5).all()
+        np.testing.assert_allclose(total, held[:, :, :-1].sum(2) + new.sum(2), rtol=1e-3, atol=1e-3)
+
+
+def test_by_channel_every_level_survives_the_way_round(narrowed):
+    low, high = np.float32([[100, -1e-3, 0], [-7, 5, 0]]), np.float32([[100.01, 1e3, 0], [-6.9, 5, 1e-9]])
+    feeds = [{"past": np.stack([low, high], 1)[None], "new": np.zeros((1, HEADS, 1, WIDTH), np.float32)}]
+    model = narrowed(feeds, granularity="channel")
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    past = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (1, HEADS, 256, WIDTH))
+    (kept,) = session.run(["present"], {"past": past, "new": feeds[0]["new"]})
+    np.testing.assert_array_equal(kept[:, :, :256], past)
+
+
+@pytest.mark.parametrize("granularity", ["head", "channel"])
+def test_the_audit_sees_what_is_kept_and_what_a_token_costs(granularity, narrowed, tmp_path):
     old, new = tmp_path / "old.onnx", tmp_path / "new.onnx"
     onnx.save(graph(), old)
-    onnx.save(narrowed(), new)
+    onnx.save(narrowed(granularity=granularity), new)
     before, after = (inspect(path, DECODER) for path in (old, new))
     assert (before.cache, before.cache_bytes_per_token) == ({}, HEADS * WIDTH * 4)
     assert (after.cache, after.cache_bytes_per_token) == ({"past": "uint8"}, HEADS * WIDTH)
@@ -137,7 +183,7 @@ def test_data_without_a_range_are_refused(feeds, words, narrowed):
 def test_without_a_cache_there_is_nothing_to_do(tmp_path):
     context = Context(components={"decoder": replace(DECODER, cache={})}, seed=0, scratch=tmp_path, feeds=lambda name: calls())
     with pytest.raises(NotApplicable, match="no cache in decoder"):
-        apply({"decoder": graph()}, {"items": 1, "margin": 0.0}, context)
+        apply({"decoder": graph()}, {"items": 1, "margin": 0.0, "granularity": "head"}, context)
 
 
 def test_only_what_is_empty_is_converted():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 from onnx_graphs import Array, apply, arrays, chain, cosine, exported_tower, feeds, gemm, model, random, run
@@ -98,6 +99,8 @@ def test_dynamic_int8_weights_are_within_half_a_step(per_channel: bool, reduce_r
         ("dynamic_int8", "all_ops", {"MatMulInteger", "ConvInteger"}),
         ("static_int8", "matmul", {"DequantizeLinear", "Conv", "MatMul", "Gemm"}),
         ("static_int8", "matmul_conv", {"DequantizeLinear", "Conv", "MatMul", "Gemm"}),
+        ("static_int8", "matmul_float_outputs", {"DequantizeLinear", "Conv", "MatMul", "Gemm"}),
+        ("static_int8", "matmul_conv_float_outputs", {"DequantizeLinear", "Conv", "MatMul", "Gemm"}),
     ],
 )
 def test_quantized_transformer_answers_as_the_original(
@@ -117,7 +120,7 @@ def quantized_layers(graph: onnx.ModelProto) -> Counter[str]:
 
 def test_static_int8_quantizes_the_layers_that_it_names(tower: onnx.ModelProto, tmp_path: Path) -> None:
     layers = Counter(n.op_type for n in tower.graph.node if n.op_type in ("MatMul", "Gemm", "Conv") and n.input[1] in arrays(tower))
-    common = {"items": 4, "reduce_range": False}
+    common = {"items": 4, "reduce_range": False, "float_outputs": False}
     matmul, conv = (apply("static_int8", {"f": tower}, tmp_path, operators=o, **common)["f"] for o in ("matmul", "matmul_conv"))
     assert quantized_layers(conv) == layers
     assert quantized_layers(matmul) == Counter({kind: count for kind, count in layers.items() if kind != "Conv"})
@@ -128,11 +131,65 @@ def test_static_int8_ranges_are_those_of_its_calibration_items(tmp_path: Path) -
     left = iter(taken)
     given = Context(components={}, seed=0, scratch=tmp_path, feeds=lambda component: ({"x": x} for x in left))
     graph = importlib.import_module("methods.static_int8.apply").apply(
-        {"text": chain(random(8, 4))}, {"operators": "matmul", "items": 7, "reduce_range": False}, given
+        {"text": chain(random(8, 4))}, {"operators": "matmul", "items": 7, "reduce_range": False, "float_outputs": False}, given
     )["text"]
     seen = np.stack(taken[:7])
     assert len(list(left)) == 93
     assert arrays(graph)["x_scale"] == pytest.approx((seen.max() - seen.min()) / 255, rel=1e-5)
+
+
+def optimized(graph: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
+    """What ONNX Runtime runs of a graph, its fused kernels among the nodes."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.optimized_model_filepath = 3, str(folder / "optimized.onnx")
+    onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnx.load(folder / "optimized.onnx")
+
+
+@pytest.mark.parametrize("transposed", [None, 0, 1])
+def test_with_float_outputs_a_product_rounds_its_inputs_alone(transposed: int | None, tmp_path: Path) -> None:
+    weight, bias = random(24, 5), random(5, seed=1) * 40
+    graph = chain(weight) if transposed is None else gemm(weight, bias, transposed)
+    taken = [random(1, 24, seed=10 + index) for index in range(20)]
+    given = Context(components={}, seed=0, scratch=tmp_path, feeds=lambda component: ({"x": x} for x in taken))
+    parameters = {"operators": "matmul", "items": 20, "reduce_range": False}
+    made, published = (
+        importlib.import_module("methods.static_int8.apply").apply({"text": graph}, parameters | {"float_outputs": wanted}, given)["text"]
+        for wanted in (True, False)
+    )
+    x = np.concatenate(taken)
+    scale = (x.max() - x.min()) / 255
+    zero = np.round(-x.min() / scale)
+    read = (np.clip(np.round(x / scale) + zero, 0, 255) - zero) * scale
+    step = np.abs(weight).max(0) / 127
+    expected = read @ (np.round(weight / step) * step) + (0 if transposed is None else bias)
+    np.testing.assert_allclose(run(made, {"x": x}, as_it_says=True), expected, rtol=1e-3, atol=1e-3)
+    error = [np.abs(run(each, {"x": x}, as_it_says=True) - expected).max() for each in (made, published)]
+    assert error[0] < 0.1 * error[1], "the outputs of the published variant are rounded besides"
+
+
+@pytest.mark.parametrize("name", ["matmul_float_outputs", "matmul_conv_float_outputs"])
+def test_with_float_outputs_each_layer_runs_on_integers_and_attention_does_not(name: str, tower: onnx.ModelProto, tmp_path: Path) -> None:
+    variant = importlib.import_module("methods.static_int8").CARD.variant(name)
+    made = optimized(apply("static_int8", {"f": tower}, tmp_path, **variant.parameters)["f"], tmp_path)
+    ran, constants = Counter(node.op_type for node in made.graph.node), arrays(tower)
+    layers = Counter(node.op_type for node in tower.graph.node if node.input[1:2] and node.input[1] in constants)
+    attention = sum(node.op_type == "MatMul" and node.input[1] not in constants for node in tower.graph.node)
+    integer = ran["MatMulIntegerToFloat"] + ran["QLinearMatMul"] + ran["QGemm"]
+    assert integer == layers["MatMul"] + layers["Gemm"] > 0
+    assert ran["MatMul"] + ran["FusedMatMul"] == attention > 0
+    assert ran["QLinearConv"] == (layers["Conv"] if "conv" in name else 0)
+    assert sum(ran[kind] for kind in ("Conv", "FusedConv")) == (0 if "conv" in name else layers["Conv"])
+
+
+@pytest.mark.parametrize("name", ["matmul_float_outputs", "matmul_conv_float_outputs"])
+def test_float_outputs_are_nearer_to_the_original(name: str, tower: onnx.ModelProto, tmp_path: Path) -> None:
+    feed = {key: np.concatenate([each[key] for each in feeds(40, seed=2)]) for key in ("pixel_values", "input_ids")}
+    card, expected, errors = importlib.import_module("methods.static_int8").CARD, run(tower, feed), []
+    for each in (name, name.removesuffix("_float_outputs")):
+        made = apply("static_int8", {"f": tower}, tmp_path, **card.variant(each).parameters)["f"]
+        errors.append(np.linalg.norm(run(made, feed, as_it_says=True) - expected))
+    assert errors[0] < 0.9 * errors[1]
 
 
 def tied(square: bool) -> onnx.ModelProto:

@@ -141,10 +141,11 @@ def quantized(method: str, graph: onnx.ModelProto, scratch: Path, **parameters: 
     return importlib.import_module(f"methods.{method}.apply").apply({"text": graph}, parameters, given)["text"]
 
 
-def test_outliers_cost_less_than_in_static_int8(tmp_path: Path) -> None:
+@pytest.mark.parametrize("float_outputs", [False, True])
+def test_outliers_cost_less_than_in_static_int8(float_outputs: bool, tmp_path: Path) -> None:
     graph = normalised()
-    plain = quantized("static_int8", graph, tmp_path, operators="matmul", items=64, reduce_range=False)
-    smoothed = quantized("smoothquant", graph, tmp_path, alpha=0.5, items=64)
+    plain = quantized("static_int8", graph, tmp_path, operators="matmul", items=64, reduce_range=False, float_outputs=float_outputs)
+    smoothed = quantized("smoothquant", graph, tmp_path, alpha=0.5, items=64, float_outputs=float_outputs)
     errors = [sum(np.square(run(other, feed, True) - run(graph, feed)).sum() for feed in items(64)) for other in (plain, smoothed)]
     assert errors[1] < errors[0] / 3
 
@@ -153,7 +154,7 @@ def test_a_component_without_weights_is_passed_over(tmp_path: Path) -> None:
     empty = model([helper.make_node("Relu", ["x"], ["y"])], {}, (1, WIDTH), (1, WIDTH))
     given = Context(components={}, seed=0, scratch=tmp_path, feeds=lambda component: items(8))
     result = importlib.import_module("methods.smoothquant.apply").apply(
-        {"text": normalised(), "vision": empty}, {"alpha": 0.5, "items": 8}, given
+        {"text": normalised(), "vision": empty}, {"alpha": 0.5, "items": 8, "float_outputs": False}, given
     )
     assert "QuantizeLinear" in {node.op_type for node in result["text"].graph.node}
     np.testing.assert_array_equal(run(result["vision"], {"x": np.ones((1, WIDTH), np.float32)}), np.ones((1, WIDTH)))
@@ -161,4 +162,4 @@ def test_a_component_without_weights_is_passed_over(tmp_path: Path) -> None:
 
 def test_nothing_to_smooth_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no linear layer that reads a normalization or another linear layer in text"):
-        quantized("smoothquant", chain(random(WIDTH, 4)), tmp_path, alpha=0.5, items=4)
+        quantized("smoothquant", chain(random(WIDTH, 4)), tmp_path, alpha=0.5, items=4, float_outputs=False)

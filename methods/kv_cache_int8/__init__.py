@@ -17,12 +17,19 @@ CARD = MethodCard(
         Parameter(
             "margin", float, "By how much a range is widened for what calibration did not show, as a share of it.", low=0.0, high=1.0
         ),
+        Parameter("granularity", str, "What has a range of its own: each head, or each channel of each head.", choices=("head", "channel")),
     ),
     variants=(
         Variant(
             name="per_head",
             summary="Unsigned, asymmetric, a range for each head of keys and of values.",
-            parameters={"items": 128, "margin": 0.05},
+            parameters={"items": 128, "margin": 0.05, "granularity": "head"},
+            claims=Claims(cache_bits=8),
+        ),
+        Variant(
+            name="per_channel",
+            summary="Unsigned, asymmetric, a range for each channel of keys and of values, from calibration.",
+            parameters={"items": 128, "margin": 0.05, "granularity": "channel"},
             claims=Claims(cache_bits=8),
         ),
     ),

@@ -1,27 +1,15 @@
 """SmoothQuant (2211.10438) by ONNX Runtime's `quantize_static`."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from methods.smoothquant.smooth import Place, Smoother, factors
 from suite.contracts import Context, NotApplicable, Value
-from suite.graph import Array, editable, library
+from suite.graph import Array, editable
 from suite.surgery.probe import Probe, calibration
-
-
-class Reader:
-    """What `quantize_static` pulls its calibration inputs from; it asks for a `get_next`, not for a base class."""
-
-    def __init__(self, feeds: Iterable[Mapping[str, Any]]) -> None:
-        self._feeds: Iterator[Mapping[str, Any]] = iter(feeds)
-
-    def get_next(self) -> dict[str, Any] | None:
-        """The next inputs by name, or None at the end."""
-        return dict(found) if (found := next(self._feeds, None)) is not None else None
+from suite.surgery.static import quantize
 
 
 def largest(model: onnx.ModelProto, component: str, places: Iterable[Place], feeds: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
@@ -55,20 +43,7 @@ def apply(parts: Mapping[str, onnx.ModelProto], parameters: Mapping[str, Value],
         feeds = calibration(context, name, int(parameters["items"]))
         copy, places = smooth(model, name, feeds, float(parameters["alpha"]))
         smoothed, path = smoothed + places, context.scratch / f"{name}.smoothquant.onnx"
-        with library(context.scratch):
-            quantize_static(
-                copy,
-                path,
-                Reader(feeds),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["MatMul", "Gemm", "Conv"],
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"MatMulConstBOnly": True},
-            )
-        quantized[name] = onnx.load(path)
+        quantized[name] = quantize(copy, path, feeds, ("MatMul", "Gemm", "Conv"), float_outputs=bool(parameters["float_outputs"]))
     if not smoothed:
         raise NotApplicable(f"no linear layer that reads a normalization or another linear layer in {', '.join(parts)}")
     return quantized
