@@ -24,24 +24,16 @@ def blocks(module: nn.Module) -> Iterator[tuple[nn.Linear, nn.Linear]]:
                     yield first, second
 
 
-def product_l2(first: nn.Linear, second: nn.Linear) -> Tensor:
+def importance(first: nn.Linear, second: nn.Linear) -> Tensor:
     """Of each hidden unit: the L2 norm of its incoming weights times that of its outgoing ones, shape (hidden units,)."""
     result: Tensor = torch.linalg.vector_norm(first.weight, dim=1) * torch.linalg.vector_norm(second.weight, dim=0)
     return result
 
 
-def incoming_l1(first: nn.Linear, second: nn.Linear) -> Tensor:
-    """Of each hidden unit: the L1 norm of its incoming weights, as the paper has it for filters, shape (hidden units,)."""
-    return first.weight.abs().sum(1)
-
-
-CRITERIA = {"product_l2": product_l2, "incoming_l1": incoming_l1}
-
-
-def _shrink(first: nn.Linear, second: nn.Linear, keep: float, criterion: str) -> None:
+def _shrink(first: nn.Linear, second: nn.Linear, keep: float) -> None:
     """Keeps the most important units in their order, in place."""
     count = max(1, round(keep * first.out_features))
-    kept = CRITERIA[criterion](first, second).argsort(descending=True, stable=True)[:count].sort().values
+    kept = importance(first, second).argsort(descending=True, stable=True)[:count].sort().values
     first.weight, second.weight = nn.Parameter(first.weight[kept]), nn.Parameter(second.weight[:, kept])
     if first.bias is not None:
         first.bias = nn.Parameter(first.bias[kept])
@@ -56,5 +48,5 @@ def apply(parts: Mapping[str, nn.Module], parameters: Mapping[str, Value], conte
     if not found:
         raise NotApplicable(f"no feed-forward block to prune in {', '.join(parts)}")
     for first, second in found:
-        _shrink(first, second, float(parameters["keep"]), str(parameters["criterion"]))
+        _shrink(first, second, float(parameters["keep"]))
     return pruned
