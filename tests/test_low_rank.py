@@ -9,7 +9,7 @@ import pytest
 from onnx import helper
 from onnx_graphs import Array, arrays, chain, gemm, model, random, run
 
-from methods.svd_llm.apply import factors, second_moments
+from methods.svd_llm.apply import factors, heads, second_moments
 from suite.contracts import Context
 
 ALMOST_NONE = 1e-9
@@ -101,3 +101,20 @@ def test_a_weight_that_two_layers_share_is_calibrated_on_what_both_read() -> Non
     (found,) = second_moments(model(nodes, {"w": shared}, (1, 16), (1, 16)), "text", feeds).values()
     both = np.concatenate([x, x @ shared]).astype(np.float64)
     np.testing.assert_allclose(found, both.T @ both, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("after", "left"), [((), {"v"}), (("b",), {"v"}), (("x",), set())])
+def test_the_head_stays_as_it_is_and_a_layer_that_adds_to_the_residual_stream_does_not(
+    after: tuple[str, ...], left: set[str], tmp_path: Path
+) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("MatMul", ["h", "v"], ["p" if after else "y"])]
+    nodes += [helper.make_node("Add", ["p", other], ["y"]) for other in after]
+    constants = {"w": random(24, 24), "v": random(24, 24, seed=1), "b": random(24, seed=2)}
+    graph = model(nodes, {name: array for name, array in constants.items() if name != "b" or "b" in after}, (1, 24), (1, 24))
+    made = applied("svd_llm", graph, correlated(30, 24), tmp_path, keep=0.5, items=30, dampening=0.01)
+    assert heads(graph) == left
+    assert {"w", "v"} & set(arrays(made)) == left
+
+
+def test_a_head_that_is_the_only_matrix_is_factorised() -> None:
+    assert heads(chain(random(24, 10))) == set()

@@ -6,16 +6,16 @@ from suite.contracts import Claims, MethodCard, Parameter, Variant
 def _variant(percent: int) -> Variant:
     return Variant(
         name=f"keep_{percent}",
-        summary=f"Two factors with at most {percent} % of the parameters of each matrix.",
+        summary=f"Two factors with at most {percent} % of the parameters of each matrix but heads.",
         parameters={"keep": percent / 100, "items": 128, "dampening": 0.01},
-        claims=Claims(layers=("MatMul", "Gemm"), parameters=percent / 100, coverage=0.9),
+        claims=Claims(layers=("MatMul", "Gemm"), parameters=percent / 100, coverage=0.5),
     )
 
 
 CARD = MethodCard(
     name="svd_llm",
     title="SVD-LLM low-rank",
-    summary="The thin factors of svd_low_rank, chosen so that the outputs of each MatMul and Gemm change least on calibration items.",
+    summary="Thin factors as of svd_low_rank, chosen so that the outputs of a layer change least on calibration items; heads stay.",
     family="low-rank",
     stage="graph",
     division="calibration",

@@ -36,15 +36,31 @@ def second_moments(model: onnx.ModelProto, component: str, feeds: Iterable[Mappi
     return {stem: np.sum([sums[tensor] for tensor in names], axis=0) for stem, names in read.items()}
 
 
+def heads(model: onnx.ModelProto) -> set[str]:
+    """The matrices, by what `layers` calls them, whose layer makes an output of the graph, with a bias at most in between.
+
+    None where the graph has no other matrix. The paper leaves the head as it is: each of its outputs counts, however little it varies.
+    """
+    found, ends = layers(model), {output.name for output in model.graph.output}
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for node in reversed(model.graph.node):
+        if node.op_type == "Add" and node.output[0] in ends and constants & set(node.input):
+            ends |= set(node.input)
+    last = {stem for stem, sharing in found.items() if any(weight.node.output[0] in ends for weight in sharing)}
+    return last if len(last) < len(found) else set()
+
+
 def apply(parts: Mapping[str, onnx.ModelProto], parameters: Mapping[str, Value], context: Context) -> dict[str, onnx.ModelProto]:
-    """Factorises copies of the parts, calibrated on the uncompressed model; convolutions and embedding tables stay as they are."""
+    """Factorises copies of the parts, calibrated on the uncompressed model; heads, convolutions and embedding tables stay as they are."""
     factorised = {name: editable(model) for name, model in parts.items()}
     for name, model in factorised.items():
         feeds = calibration(context, name, int(parameters["items"]))
-        moments = second_moments(parts[name], name, feeds)
+        moments, last = second_moments(parts[name], name, feeds), heads(model)
 
-        def whitened(stem: str, matrix: Array, kept: int, moments: Mapping[str, Array] = moments) -> tuple[Array, Array]:
-            return factors(matrix, moments[stem], kept, float(parameters["dampening"]))
+        def whitened(
+            stem: str, matrix: Array, kept: int, moments: Mapping[str, Array] = moments, last: set[str] = last
+        ) -> tuple[Array, Array] | None:
+            return None if stem in last else factors(matrix, moments[stem], kept, float(parameters["dampening"]))
 
         factorise(model, float(parameters["keep"]), whitened)
     return factorised

@@ -8,8 +8,11 @@ from onnx import helper, numpy_helper
 
 from suite.graph import Array, Weight, attribute, drop_unused, weights
 
-Factors = Callable[[str, Array, int], tuple[Array, Array]]
-"""`factors(stem, matrix, rank)`: of what `layers` calls the weight and its matrix (inputs, outputs), (inputs, rank) and (rank, outputs)."""
+Factors = Callable[[str, Array, int], tuple[Array, Array] | None]
+"""`factors(stem, matrix, rank)`: of what `layers` calls the weight and its matrix (inputs, outputs), (inputs, rank) and (rank, outputs).
+
+None leaves the matrix as it is.
+"""
 
 
 def rank(rows: int, columns: int, keep: float) -> int:
@@ -43,8 +46,9 @@ def factorise(model: onnx.ModelProto, keep: float, factors: Factors) -> None:
     pairs: dict[str, Array] = {}
     for stem, sharing in layers(model).items():
         whole = matrix(sharing[0])
-        if kept := rank(whole.shape[0], whole.shape[1], keep):
-            pairs[f"{stem}_left"], pairs[f"{stem}_right"] = factors(stem, whole, kept)
+        kept = rank(whole.shape[0], whole.shape[1], keep)
+        if kept and (pair := factors(stem, whole, kept)) is not None:
+            pairs[f"{stem}_left"], pairs[f"{stem}_right"] = pair
             split |= {weight.node.output[0]: _split(weight, stem) for weight in sharing}
     nodes = [new for node in model.graph.node for new in split.get(node.output[0], [node])]
     del model.graph.node[:]
