@@ -36,7 +36,7 @@ def test_a_method_depends_on_what_it_uses_of_the_shared_room_and_on_nothing_else
 
 
 def test_a_method_that_uses_nothing_of_it_is_its_folder():
-    folder = ROOT / "methods" / "svd_low_rank"
+    folder = ROOT / "methods" / "dynamic_int8"
     assert sources.shared(folder.glob("*.py")) == {}
     assert sources.hash_method(folder) == hash_folder(folder)
 
