@@ -1,5 +1,7 @@
 """The working folder: what is prepared once for a model and shared by its cells, and the scratch room of a cell."""
 
+import errno
+import fcntl
 import json
 import shutil
 import tempfile
@@ -16,7 +18,7 @@ import psutil
 from suite import arrays, environment, environments, facts, formats, tampering
 from suite.config import Config
 from suite.contracts import TargetCard
-from suite.errors import CellFailed, NotWritable
+from suite.errors import CellFailed, InUse, NotWritable
 from suite.executors import local, remote
 from suite.executors.local import HERE, Interpreter
 from suite.executors.remote import Remote
@@ -154,6 +156,22 @@ class Workspace:
         folder = self._prepared(f"{model}-{source[:12]}-test-{seed}", self.job("test", model=model, seed=seed), progress)
         found = json.loads((folder / "test.json").read_text())
         return TestSplit(folder, found["sha256"], found["items"])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For one run alone, in whatever way it ends: two would remove each other's cells, and disturb what is timed. Raises InUse.
+
+        Where the file system knows no such locks nobody is kept out.
+        """
+        with (self._made() / "lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InUse(self.folder) from error
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise
+            yield
 
     @contextmanager
     def room(self, key: str) -> Iterator[Path]:

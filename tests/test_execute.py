@@ -244,7 +244,10 @@ def _children_of(pid: int) -> list[int]:
     return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+
+
+@LINUX
 def test_a_killed_run_goes_on_where_it_was(squeezemark, tmp_path, work):
     results = tmp_path / "results"
     for done in (1, 3):
@@ -279,6 +282,19 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, work):
     assert "Every finished cell is recorded" in output
     assert "Traceback" not in output
     assert Store(tmp_path / "results").broken() == ()
+
+
+@LINUX
+def test_a_second_run_in_the_same_working_folder_is_refused_and_harms_nothing(squeezemark, tmp_path, work):
+    results = tmp_path / "results"
+    first = _start(results, work)
+    _wait_for(lambda: _children_of(first.pid))
+    second = squeezemark("run", *MODEL, "--methods", "baseline_fp32", "--results", results, "--work", work)
+    assert (second.returncode, second.stderr.count("\n")) == (1, 1)
+    assert f"Another run works in {work}" in second.stderr
+    output = first.communicate(timeout=300)[0]
+    assert first.returncode == 0, output
+    assert len(list(Store(results).records())) == 10
 
 
 def test_results_that_cannot_be_written_are_said_at_once(squeezemark, tmp_path, work):
