@@ -159,11 +159,16 @@ class Workspace:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """For one run alone, in whatever way it ends: two would remove each other's cells, and disturb what is timed. Raises InUse.
+        """For one run alone, in whatever way it ends: two would remove each other's cells, and disturb what is timed. Raises InUse,
+        NotWritable.
 
         Where the file system knows no such locks nobody is kept out.
         """
-        with (self._made() / "lock").open("wb") as lock:
+        try:
+            opened = (self._made() / "lock").open("wb")
+        except OSError as error:
+            raise self._not_writable(error) from error
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -213,7 +218,8 @@ class Workspace:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise NotWritable(
-                f"The working folder {self.folder} cannot be written ({error.strerror}); choose another with --work."
-            ) from error
+            raise self._not_writable(error) from error
         return self.folder
+
+    def _not_writable(self, error: OSError) -> NotWritable:
+        return NotWritable(f"The working folder {self.folder} cannot be written ({error.strerror}); choose another with --work.")

@@ -13,6 +13,7 @@ import pytest
 from conftest import PLUGINS, ROOT, heed_ctrl_c
 
 from suite.config import Config
+from suite.errors import InUse, NotWritable
 from suite.record import Record
 from suite.store import Store
 from suite.workspace import Workspace
@@ -303,6 +304,21 @@ def test_results_that_cannot_be_written_are_said_at_once(squeezemark, tmp_path, 
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_working_folder_that_cannot_be_written_is_said_with_its_name(tmp_path):
+    (tmp_path / "lock").mkdir()  # whoever tests as root may write everywhere else
+    told = r"The working folder .* cannot be written \(Is a directory\); choose another with --work"
+    with pytest.raises(NotWritable, match=told), Workspace(tmp_path, Config(), {}).held():
+        pass
+
+
+def test_one_run_after_another_holds_the_working_folder(tmp_path):
+    room = Workspace(tmp_path, Config(), {})
+    with room.held(), pytest.raises(InUse, match="Another run works in"), room.held():
+        pass
+    with room.held():
+        pass
 
 
 def test_the_artifact_that_runs_is_the_one_that_was_hashed(tmp_path):
