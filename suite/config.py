@@ -75,6 +75,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def __post_init__(self) -> None:
         if self.test_seed < 0:
             raise ValueError("test_seed must be 0 or more")
+        for name in ("results", "work"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name} names no folder")
         for name in self.scenarios:
             if name not in SCENARIOS:
                 near = "".join(f"; did you mean {found!r}?" for found in difflib.get_close_matches(name, SCENARIOS, 1))

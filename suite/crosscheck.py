@@ -93,7 +93,7 @@ def crosscheck(workspace: Workspace, planned: PlannedCell, registry: Registry, s
     if planned.skip is not None:
         raise UsageError(f"{planned.title} cannot be run here: {planned.skip.reason}.")
     source, facts = registry.sources["model", cell.model], dict[str, Any]()
-    with workspace.room(planned.key) as room:
+    with workspace.held(), workspace.room(planned.key) as room:
         bench = Bench(planned, registry, Store(Path(workspace.config.results)), workspace, Shelf(room / "shelf"), progress)
         bundle = bench.compress(room, workspace.baseline(cell.model, source, progress), facts)
         job = workspace.job(

@@ -11,6 +11,7 @@
     │   ├── BrokenRecord      a file in it is not a record (carries path)
     │   ├── BrokenRelease     a release that is not what was frozen, or whose records are not (carries path)
     │   └── BrokenGrant       a file in its folder `provenance/` grants nothing (carries path)
+    ├── InUse                 another run works in the same working folder (carries folder)
     ├── BrokenBundle          a submission that is not what `submit` writes, or was changed (carries path, check)
     ├── SiteError             the site could not be built; the one that was there is as it was
     └── CellFailed            one cell came to nothing (carries status); becomes a record, never ends the run
@@ -72,6 +73,14 @@ class StoreError(SqueezemarkError):
 
 class NotWritable(StoreError):
     """The results folder cannot be written."""
+
+
+class InUse(SqueezemarkError):
+    """Another run works in this working folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"Another run works in {folder}: wait until it has ended, or choose another folder with --work.")
 
 
 class BrokenRecord(StoreError):

@@ -49,7 +49,7 @@ def execute(
     known = {key: record for key, record in store.keys().items() if _is_final(record, workspace.config.retry_failed)}
     observer.begin(sum(planned.key in known for planned in plan.cells), len(plan.cells))
     records = []
-    with workspace.room(hash_json([planned.key for planned in plan.cells])) as folder:
+    with workspace.held(), workspace.room(hash_json([planned.key for planned in plan.cells])) as folder:
         shelf = Shelf(folder)
         for planned in plan.cells:
             record = known.get(planned.key)

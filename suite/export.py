@@ -32,13 +32,15 @@ def export(module: torch.nn.Module, component: Component, calls: Sequence[Arrays
 
     Raises CellFailed (`export_failed`) if torch cannot export the module or the graph answers otherwise than the module does.
     """
-    module, named = module.eval(), axes(module, component, calls)
+    module = module.eval()
     try:
-        _export(module, component, example(component, calls, named), dimensions(module, component, named), path)
+        _, named = trace(module, component, calls, lambda named: _export(module, component, calls, named, path))
+    except CellFailed:
+        raise
     except Exception as error:
         raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} raised {root_cause(error)}") from error
     strip(path)
-    check_parity(module, component, calls, path)
+    check_parity(module, component, calls, path, named)
 
 
 class Axis(NamedTuple):
@@ -49,15 +51,33 @@ class Axis(NamedTuple):
     greatest: int
 
 
-def axes(module: torch.nn.Module, component: Component, calls: Sequence[Arrays]) -> dict[str, Axis]:
-    """Of each named length: short ones, or, of a module that runs no short ones (a convolution may be wider), those that it is fed."""
+def trace(
+    module: torch.nn.Module, component: Component, calls: Sequence[Arrays], make: Callable[[dict[str, Axis]], Any]
+) -> tuple[Any, dict[str, Axis]]:
+    """What `make` makes of a module with short lengths, or else with those that it is fed; and the lengths. Raises what `make` raises.
+
+    Short ones cannot be traced where they leave a single place: of two places a convolution of stride 2 makes one, which is no length
+    any more that may differ.
+    """
+    first, *others = axes(module, component, calls)
+    try:
+        return make(first), first
+    except Exception:
+        if not others:
+            raise
+    return make(others[0]), others[0]
+
+
+def axes(module: torch.nn.Module, component: Component, calls: Sequence[Arrays]) -> list[dict[str, Axis]]:
+    """Of each named length: short ones, if the module runs any (a convolution may be wider), and those that it is fed, if others."""
     short = _short(component)
+    fed = _fed(component, calls, short)
     try:
         with torch.no_grad():
             module(*arguments(component, example(component, calls, short)))
     except Exception:  # whatever a module raises on inputs that it is never fed
-        return _fed(component, calls, short)
-    return short
+        return [fed]
+    return [short] if fed == short else [short, fed]
 
 
 def _short(component: Component) -> dict[str, Axis]:
@@ -112,22 +132,35 @@ def dimensions(module: torch.nn.Module, component: Component, named: Mapping[str
     return inspect.signature(module.forward).bind(*found).arguments
 
 
-def _export(module: torch.nn.Module, component: Component, given: Arrays, shapes: dict[str, Any], path: Path) -> None:
+def _export(module: torch.nn.Module, component: Component, calls: Sequence[Arrays], named: Mapping[str, Axis], path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells at length that torchvision is not there
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecations inside torch's own exporter
         torch.onnx.export(
             module,
-            arguments(component, given),
+            arguments(component, example(component, calls, named)),
             str(path),
             input_names=[tensor.name for tensor in component.inputs],
             output_names=[tensor.name for tensor in component.outputs],
-            dynamic_shapes=shapes,
+            dynamic_shapes=dimensions(module, component, named),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
+    _check_named(component, onnx.load(path))
+
+
+def _check_named(component: Component, model: onnx.ModelProto) -> None:
+    """Raises CellFailed for a length that the card names and the exporter took for a number, which it does silently."""
+    given = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
+    for tensor in component.inputs:
+        for size, found in zip(tensor.shape, given.get(tensor.name, ()), strict=False):
+            if isinstance(size, str) and not found.dim_param:
+                reason = (
+                    f"the exporter takes the length {size!r} of {tensor.name!r} for {found.dim_value}, and the card says that it may differ"
+                )
+                raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r}: {reason}")
 
 
 def arguments(component: Component, call: Arrays) -> tuple[torch.Tensor, ...]:
@@ -183,8 +216,13 @@ def strip(path: Path) -> None:
     onnx.save(model, path)
 
 
-def check_parity(module: torch.nn.Module, component: Component, calls: Sequence[Arrays], path: Path) -> None:
-    """Raises CellFailed unless a graph answers as its module does: to the first and the last call, and to one of other lengths."""
+def check_parity(
+    module: torch.nn.Module, component: Component, calls: Sequence[Arrays], path: Path, named: Mapping[str, Axis] | None = None
+) -> None:
+    """Raises CellFailed unless a graph answers as its module does: to the first and the last call, and to one of other lengths.
+
+    named: those lengths; left out, as long as any that the module is fed: the graph was traced before, and only its weights are others.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -192,7 +230,7 @@ def check_parity(module: torch.nn.Module, component: Component, calls: Sequence[
     check_alike(
         module,
         component,
-        (calls[0], calls[-1], example(component, calls, axes(module, component, calls))),
+        (calls[0], calls[-1], example(component, calls, named or axes(module, component, calls)[-1])),
         lambda feed: dict(zip(names, session.run(names, dict(feed)), strict=True)),
     )
 

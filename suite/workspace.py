@@ -1,5 +1,7 @@
 """The working folder: what is prepared once for a model and shared by its cells, and the scratch room of a cell."""
 
+import errno
+import fcntl
 import json
 import shutil
 import tempfile
@@ -16,7 +18,7 @@ import psutil
 from suite import arrays, environment, environments, facts, formats, tampering
 from suite.config import Config
 from suite.contracts import TargetCard
-from suite.errors import CellFailed, NotWritable
+from suite.errors import CellFailed, InUse, NotWritable
 from suite.executors import local, remote
 from suite.executors.local import HERE, Interpreter
 from suite.executors.remote import Remote
@@ -156,6 +158,27 @@ class Workspace:
         return TestSplit(folder, found["sha256"], found["items"])
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """For one run alone, in whatever way it ends: two would remove each other's cells, and disturb what is timed. Raises InUse,
+        NotWritable.
+
+        Where the file system knows no such locks nobody is kept out.
+        """
+        try:
+            opened = (self._made() / "lock").open("wb")
+        except OSError as error:
+            raise self._not_writable(error) from error
+        with opened as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InUse(self.folder) from error
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise
+            yield
+
+    @contextmanager
     def room(self, key: str) -> Iterator[Path]:
         """An empty folder for one cell, removed afterwards."""
         folder = self._made() / f"cell-{key[:12]}"
@@ -195,7 +218,8 @@ class Workspace:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise NotWritable(
-                f"The working folder {self.folder} cannot be written ({error.strerror}); choose another with --work."
-            ) from error
+            raise self._not_writable(error) from error
         return self.folder
+
+    def _not_writable(self, error: OSError) -> NotWritable:
+        return NotWritable(f"The working folder {self.folder} cannot be written ({error.strerror}); choose another with --work.")

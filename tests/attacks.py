@@ -162,6 +162,10 @@ def _manifests(made: Made) -> Iterator[tuple[str, Attack]]:
     yield "a record twice", ("manifest", "does not fit", but(records=right["records"] * 2))
     yield "a record that is not there", ("manifest", "does not fit", but(records=[*right["records"], {"name": "none", "key": "0"}]))
     yield "records that are not named", ("manifest", "does not fit", but(records=right["records"][1:]))
+    twice = json.dumps(right).replace('"method": "mine"', '"method": "other", "method": "mine"').encode()
+    yield "a name twice", ("manifest", "names 'method' twice", with_this(twice))
+    yield "a file named twice", ("manifest", f"names '{first}' twice", with_this(json.dumps(right).replace(
+        f'"{first}": ', f'"{first}": {{"sha256": "0", "bytes": 1}}, "{first}": ').encode()))  # fmt: skip
     yield "no JSON", ("manifest", "cannot be read", with_this(b"{"))
     yield "UTF-16", ("manifest", "cannot be read", with_this(json.dumps(right).encode("utf-16")))
     yield "nested deeply", ("manifest", "cannot be read", with_this(b'{"format":' + b"[" * 100_000))

@@ -128,6 +128,8 @@ def test_an_unknown_key_fails_with_a_suggestion(write, text, words):
         ("test_seed = -1", "test_seed must be 0 or more"),
         ("retry_failed = 1", r"Expected `bool`"),
         ("results = 3", r"Expected `str`"),
+        ('results = ""', r"results names no folder"),
+        ('work = " "', r"work names no folder"),
         ("limits = 3", r"Expected `object`, got `int` - at `\$.limits`"),
         ("[budget]\nsteps = 0", "steps must be above 0 and finite: without a budget nothing can be trained"),
         ("[budget]\nseconds = -1.0", "seconds must be above 0"),

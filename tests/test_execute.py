@@ -13,6 +13,7 @@ import pytest
 from conftest import PLUGINS, ROOT, heed_ctrl_c
 
 from suite.config import Config
+from suite.errors import InUse, NotWritable
 from suite.record import Record
 from suite.store import Store
 from suite.workspace import Workspace
@@ -244,7 +245,10 @@ def _children_of(pid: int) -> list[int]:
     return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+
+
+@LINUX
 def test_a_killed_run_goes_on_where_it_was(squeezemark, tmp_path, work):
     results = tmp_path / "results"
     for done in (1, 3):
@@ -281,12 +285,40 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, work):
     assert Store(tmp_path / "results").broken() == ()
 
 
+@LINUX
+def test_a_second_run_in_the_same_working_folder_is_refused_and_harms_nothing(squeezemark, tmp_path, work):
+    results = tmp_path / "results"
+    first = _start(results, work)
+    _wait_for(lambda: _children_of(first.pid))
+    second = squeezemark("run", *MODEL, "--methods", "baseline_fp32", "--results", results, "--work", work)
+    assert (second.returncode, second.stderr.count("\n")) == (1, 1)
+    assert f"Another run works in {work}" in second.stderr
+    output = first.communicate(timeout=300)[0]
+    assert first.returncode == 0, output
+    assert len(list(Store(results).records())) == 10
+
+
 def test_results_that_cannot_be_written_are_said_at_once(squeezemark, tmp_path, work):
     (tmp_path / "file").write_text("")
     done = squeezemark("run", *MODEL, "--methods", "baseline_fp32", "--results", tmp_path / "file" / "results", "--work", work)
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_working_folder_that_cannot_be_written_is_said_with_its_name(tmp_path):
+    (tmp_path / "lock").mkdir()  # whoever tests as root may write everywhere else
+    told = r"The working folder .* cannot be written \(Is a directory\); choose another with --work"
+    with pytest.raises(NotWritable, match=told), Workspace(tmp_path, Config(), {}).held():
+        pass
+
+
+def test_one_run_after_another_holds_the_working_folder(tmp_path):
+    room = Workspace(tmp_path, Config(), {})
+    with room.held(), pytest.raises(InUse, match="Another run works in"), room.held():
+        pass
+    with room.held():
+        pass
 
 
 def test_the_artifact_that_runs_is_the_one_that_was_hashed(tmp_path):

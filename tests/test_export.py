@@ -9,6 +9,7 @@ from torch import nn
 from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
 from suite.export import Axis, answer, axes, check_call, example, export
+from suite.formats import torch_program
 
 JOIN = Component(
     "decoder",
@@ -103,7 +104,7 @@ def test_a_module_that_runs_no_short_lengths_is_traced_with_those_that_it_is_fed
     shapes = ((1, 1, 5000), (1, 2)), ((1, 1, 100), (1, 100)), ((3, 1, 77), (3, 1)), ((1, 1, 6001), (1, 4))
     feeds = [{"wave": rng.standard_normal(wave).astype(np.float32), "ids": rng.integers(0, 3, ids)} for wave, ids in shapes]
     module, calls = Wide(), feeds[:2]
-    assert axes(module, WAVES, calls) == {"batch": Axis(2, 1, 4096), "samples": Axis(5000, 100, 5000), "words": Axis(100, 2, 4096)}
+    assert axes(module, WAVES, calls) == [{"batch": Axis(2, 1, 4096), "samples": Axis(5000, 100, 5000), "words": Axis(100, 2, 4096)}]
     export(module, WAVES, calls, tmp_path / "graph.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
     for feed in feeds:
@@ -112,8 +113,58 @@ def test_a_module_that_runs_no_short_lengths_is_traced_with_those_that_it_is_fed
 
 def test_lengths_that_it_is_fed_are_told_apart():
     calls = [{"wave": np.zeros((1, 1, 70), np.float32), "ids": np.zeros((1, 70), np.int64)}]
-    found = axes(Wide(), WAVES, calls)
+    (found,) = axes(Wide(), WAVES, calls)
     assert [found[name].length for name in ("batch", "samples", "words")] == [2, 70, 71]
+
+
+class Halving(nn.Module):
+    """Of the three places that it is first traced with its convolution makes a single one, as a stem of a speech encoder does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv1d(4, 6, 4, stride=2, padding=1), nn.Linear(6, 6)
+
+    def forward(self, frames):
+        places = self.stem(frames.transpose(1, 2)).transpose(1, 2)[:, None]
+        return self.head(nn.functional.scaled_dot_product_attention(places, places, places)[:, 0]).mean(1)
+
+
+FRAMES = Component(
+    "audio", "audio", (Tensor("frames", "float32", ("batch", "frames", 4)),), (Tensor("y", "float32", ("batch", 6)),),
+)  # fmt: skip
+
+
+def _frames(*lengths):
+    return [{"frames": np.random.default_rng(length).standard_normal((1, length, 4)).astype(np.float32)} for length in lengths]
+
+
+def test_a_stem_that_makes_one_place_of_short_lengths_keeps_them_dynamic(tmp_path):
+    module, feeds = Halving(), _frames(6, 24, 11, 40)
+    export(module, FRAMES, feeds[:2], tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
+    assert session.get_inputs()[0].shape == ["batch", "frames", 4]
+    for feed in feeds:
+        assert np.allclose(session.run(None, feed)[0], answer(module, FRAMES, feed)["y"], atol=1e-5)
+
+
+def test_the_same_as_a_program_of_torch(tmp_path):
+    module, feeds = Halving(), _frames(6, 24, 11, 40)
+    torch_program.lower(module, FRAMES, feeds[:2], tmp_path / "audio.pt2")
+    program = torch.export.load(tmp_path / "audio.pt2").module()
+    for feed in feeds:
+        assert np.allclose(answer(program, FRAMES, feed)["y"], answer(module, FRAMES, feed)["y"], atol=1e-5)
+
+
+class Literal(nn.Module):
+    """Runs one length alone, although its card names it."""
+
+    def forward(self, frames):
+        return frames.view(frames.shape[0], 24)[:, :6]
+
+
+def test_a_length_that_the_exporter_takes_for_a_number_is_told(tmp_path):
+    with pytest.raises(CellFailed, match=r"torch.onnx.export of 'audio'.*'frames'.*6"):
+        export(Literal(), FRAMES, _frames(6, 6), tmp_path / "graph.onnx")
 
 
 class Forgetful(nn.Module):

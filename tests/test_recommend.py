@@ -131,6 +131,7 @@ def test_the_same_as_objects(folder, squeezemark):
         (("--max-loss", "-1"), 2, "'-1' is neither a number of points"),
         (("--max-loss", "lots"), 2, "nor 'any'"),
         (("--max-loss", "nan"), 2, "max-loss"),
+        (("--max-latency", "nan"), 2, "nan is not a finite number"),
         (("--models", "glyph_clop"), 2, "Did you mean 'glyph_clip'?"),
         (("--target", "x86_cpu_otr"), 2, f"Did you mean '{TARGET}'?"),
         (("--max-size", "1kB"), 1, ""),

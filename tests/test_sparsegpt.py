@@ -109,8 +109,9 @@ def test_an_input_that_is_always_zero_is_what_goes_first() -> None:
         (nn.Conv2d(4, 4, 3, padding="same", groups=4, padding_mode="circular", bias=False), (1, 4, 6, 6)),
         (nn.Conv2d(4, 6, 3, bias=False), (4, 8, 9)),
         (nn.Conv1d(4, 6, 3, stride=2, padding=1, groups=2, bias=False), (3, 4, 11)),
+        (nn.Conv3d(4, 6, (3, 2, 3), stride=(1, 2, 2), padding=1, dilation=(1, 1, 2), groups=2, bias=False), (2, 4, 5, 6, 9)),
     ],
-    ids=["linear", "conv", "strided and grouped", "depthwise and circular", "no batch", "conv1d"],
+    ids=["linear", "conv", "strided and grouped", "depthwise and circular", "no batch", "conv1d", "conv3d"],
 )
 def test_a_layer_is_the_product_of_its_patches_and_its_weight(layer, shape) -> None:
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))

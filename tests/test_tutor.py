@@ -1,6 +1,7 @@
 """Training within a method: its budget, its arithmetic, and that a run which was killed ends as one that was not."""
 
 import copy
+import importlib
 import os
 import signal
 import subprocess
@@ -226,3 +227,23 @@ def test_quantization_aware_training_leaves_plain_layers_with_rounded_weights(tu
     weight = found.feed[0].weight
     scale = weight.abs().amax(1, keepdim=True) / 127
     assert torch.allclose((weight / scale).round(), weight / scale, atol=1e-3)
+
+
+def _volumes():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Unflatten(1, (1, 4, 4, 4)), nn.Conv3d(1, 1, 3, padding=1), nn.Flatten())
+
+
+@pytest.mark.parametrize("method", ["prune_finetune", "qat"])
+def test_convolutions_over_volumes_are_compressed_too_for_claims_count_them(method, tutor, tmp_path):
+    from suite.contracts import Context
+
+    teacher = tutor()
+    context = Context(components={}, seed=0, scratch=tmp_path, feeds=lambda name: [], tutor=lambda: teacher)
+    apply = importlib.import_module(f"methods.{method}.apply").apply
+    weight = apply({"vision": _volumes()}, {"steps": 10, "rate": 1e-4, "sparsity": 0.5}, context)["vision"][1].weight.flatten()
+    if method == "prune_finetune":
+        assert torch.count_nonzero(weight == 0) == 13
+    else:
+        levels = weight / weight.abs().max() * 127
+        assert torch.allclose(levels.round(), levels, atol=1e-3)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from suite.contracts import Context, NotApplicable, Value
+from suite.surgery.activations import LAYERS
 from suite.surgery.tuning import fit
 
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 PRUNING = 0.7
 """Share of the steps after which the sparsity has reached its end; the rest are for recovery."""
 EVERY = 10

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from suite.contracts import Context, NotApplicable, Value
+from suite.surgery.activations import LAYERS
 from suite.surgery.tuning import distance, divergence, fit
 
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 WIDEST = 127
 """Signed weights, symmetric; and levels of unsigned activations: 255."""
 TEMPERATURE = 2.0

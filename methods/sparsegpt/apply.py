@@ -19,7 +19,7 @@ BLOCK = 128
 TOGETHER = 16
 """Calibration calls that run as one."""
 
-Weight = nn.Linear | nn.Conv1d | nn.Conv2d
+Weight = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
 def sparsify(weight: Tensor, hessian: Tensor, parameters: Mapping[str, Value]) -> Tensor:
@@ -69,18 +69,18 @@ def _factor(hessian: Tensor, dampening: float) -> Tensor:
 
 
 def patches(layer: Weight, x: Tensor) -> Tensor:
-    """What each output of a layer is a product of, float64 (groups, positions, inputs of a group): rows, or the patches of a plane."""
+    """What each output of a layer is a product of, float64 (groups, positions, inputs of a group): rows, or the patches of a line, a
+    plane or a volume."""
     if isinstance(layer, nn.Linear):
         return x.reshape(1, -1, x.shape[-1]).double()
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     x = functional.pad(x, layer._reversed_padding_repeated_twice, mode=mode)
-    given = {name: tuple(getattr(layer, name)) for name in ("kernel_size", "dilation", "stride")}
-    x = x.reshape(-1, *x.shape[-1 - len(layer.kernel_size) :])  # a batch of one may be left out
-    if isinstance(layer, nn.Conv1d):
-        x, given = x.unsqueeze(-2), {name: (1, *size) for name, size in given.items()}
-    columns = functional.unfold(x, **given)
-    grouped = columns.reshape(len(x), layer.groups, -1, columns.shape[-1])
-    return grouped.permute(1, 0, 3, 2).flatten(1, 2).double()
+    depth = len(layer.kernel_size)
+    x = x.reshape(-1, *x.shape[-1 - depth :])  # a batch of one may be left out
+    for axis, (size, apart, stride) in enumerate(zip(layer.kernel_size, layer.dilation, layer.stride, strict=True), 2):
+        x = x.unfold(axis, apart * (size - 1) + 1, stride)[..., ::apart]
+    grouped = x.reshape(len(x), layer.groups, -1, *x.shape[2:]).transpose(0, 1).movedim(2, 2 + depth)
+    return grouped.flatten(1, 1 + depth).flatten(2).double()
 
 
 class Hessian:

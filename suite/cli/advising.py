@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.options import discover, method_path, split
+from suite.cli.options import discover, finite, method_path, split
 from suite.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,12 @@ def _points(_context: click.Context, _parameter: click.Parameter, text: str) -> 
     help=f"Points of accuracy to spend: 1 is from .900 to .890. Met by the whole interval. {ANY!r}: it may lose everything.",
 )
 @click.option("--max-size", help="Of all files together: 10MB, 800kB, 1.5GiB.")
-@click.option("--max-latency", type=click.FloatRange(0, min_open=True), help="Milliseconds of a request on the machine that measured.")
+@click.option(
+    "--max-latency",
+    type=click.FloatRange(0, min_open=True),
+    callback=finite,
+    help="Milliseconds of a request on the machine that measured.",
+)
 @click.option("--division", "divisions", multiple=True, type=click.Choice(DIVISIONS), help="May be given several times. Default: all.")
 @click.option("--licence", "licences", multiple=True, help="Licence of the method, such as Apache-2.0. May be given several times.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.options import discover, method_path, one_model, planned, prepare, print_rows, report_broken, selection, split
+from suite.cli.options import discover, finite, method_path, one_model, planned, prepare, print_rows, report_broken, selection, split
 from suite.contracts import BASELINE
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def sensitivity(names: tuple[str, ...], **choices: Any) -> None:
 @click.argument("model", required=False)
 @click.option("--method", default=f"{BASELINE}/fp32", show_default=True, help="A method and its variant.")
 @click.option("--target", help="Where it is measured. Default: the reference target of this machine.")
-@click.option("--seconds", type=click.FloatRange(1), default=20.0, show_default=True, help="How long the two take turns.")
+@click.option("--seconds", type=click.FloatRange(1), default=20.0, callback=finite, show_default=True, help="How long the two take turns.")
 @click.option("--work", default=".squeezemark", show_default=True, help="Folder for exports and test sets; may be deleted at any time.")
 @click.option("--json", "as_json", is_flag=True, help="One object, for scripts.")
 @click.option("--plugins", multiple=True, callback=split, help="Folders with your own models/, methods/ or targets/.")

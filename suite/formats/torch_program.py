@@ -20,7 +20,7 @@ import torch
 from suite.audit import FEEDS, check_answers, part
 from suite.contracts import Component
 from suite.errors import CellFailed
-from suite.export import Arrays, answer, arguments, axes, check_alike, dimensions, example, root_cause
+from suite.export import Arrays, Axis, answer, arguments, check_alike, dimensions, example, root_cause, trace
 from suite.graph import Array
 from suite.record import Part
 from suite.reference import is_graph
@@ -51,11 +51,9 @@ def lower(part: Any, component: Component, calls: Sequence[Arrays], path: Path) 
     """The program of a torch module, with every named length dynamic. Raises CellFailed."""
     if is_graph(part):
         raise CellFailed("unsupported", f"the component {component.name!r} comes as an ONNX model, and torch runs torch modules")
-    named = axes(part.eval(), component, calls)
+    part = part.eval()
     try:
-        given = arguments(component, example(component, calls, named))
-        with torch.no_grad():
-            program = torch.export.export(part, given, dynamic_shapes=dimensions(part, component, named))
+        program, named = trace(part, component, calls, lambda named: _traced(part, component, calls, named))
     except Exception as error:
         raise CellFailed("export_failed", f"torch.export of {component.name!r} raised {root_cause(error)}") from error
     program.example_inputs = None
@@ -63,9 +61,21 @@ def lower(part: Any, component: Component, calls: Sequence[Arrays], path: Path) 
         for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
             for name in TOLD:
                 node.meta.pop(name, None)
-    torch.export.save(program, path, extra_files={TENSORS: json.dumps(_tensors(component, given))})
+    torch.export.save(
+        program, path, extra_files={TENSORS: json.dumps(_tensors(component, arguments(component, example(component, calls, named))))}
+    )
     run = _read(path).module()
     check_alike(part, component, (calls[0], calls[-1], example(component, calls, named)), lambda feed: answer(run, component, feed))
+
+
+def _traced(
+    part: torch.nn.Module, component: Component, calls: Sequence[Arrays], named: Mapping[str, Axis]
+) -> torch.export.ExportedProgram:
+    """Where short lengths do not do, a guard that no proof settles becomes an assertion in the program."""
+    given, sizes = arguments(component, example(component, calls, named)), dimensions(part, component, named)
+    asserted = any(axis.least > 1 for axis in named.values())
+    with torch.no_grad():
+        return torch.export.export(part, given, dynamic_shapes=sizes, prefer_deferred_runtime_asserts_over_guards=asserted)
 
 
 def _tensors(component: Component, given: Sequence[torch.Tensor]) -> dict[str, Any]:

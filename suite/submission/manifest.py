@@ -9,12 +9,14 @@ method/<name>/...                  the source of every method that the records n
 recipes/<name>.toml                the recipe, if what is submitted is one
 """
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
 
-from suite.submission.texts import problem_of_text
+from suite.submission.texts import problem_of_text, shown
 
 FORMAT = 1
 SUFFIX = ".squeezemark.zip"
@@ -84,9 +86,18 @@ def decode(data: bytes) -> Manifest:
         version = msgspec.json.decode(data, type=_Versioned).format
         if version != FORMAT:
             raise ValueError(f"its format is {version}, and this squeezemark reads {FORMAT}")
-        return msgspec.json.decode(data, type=Manifest)
+        found = msgspec.json.decode(data, type=Manifest)
+        json.loads(data, object_pairs_hook=_once)
+        return found
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"its manifest cannot be read: {error}") from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    """Raises ValueError for a name that one object has twice: of its values readers take the first or the last, as they like."""
+    repeated = next((name for name, count in Counter(name for name, _ in pairs).items() if count > 1), None)
+    if repeated is not None:
+        raise ValueError(f"its manifest names {shown(repeated, 80)!r} twice")
 
 
 class _Versioned(msgspec.Struct):
