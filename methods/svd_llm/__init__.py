@@ -26,5 +26,5 @@ CARD = MethodCard(
         Parameter("items", int, "Calibration items, at most.", low=1, high=4096),
         Parameter("dampening", float, "Added to the diagonal of the second moments of inputs, as a share of its mean.", low=1e-6, high=1.0),
     ),
-    variants=tuple(map(_variant, (75, 50))),
+    variants=tuple(map(_variant, (50, 25))),
 )
