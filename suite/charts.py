@@ -3,6 +3,8 @@
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -75,6 +77,13 @@ class Axis:
         low, high = self._warp(self.low), self._warp(self.high)
         share = (self._warp(value) - low) / (high - low) if high > low else 0.5
         return round(self.start + min(1.0, max(0.0, share)) * (self.end - self.start), 1)
+
+    def all_at(self, values: Array) -> list[float]:
+        """The positions of many, float64 (n,)."""
+        low, high = self._warp(self.low), self._warp(self.high)
+        warped = np.log(np.maximum(values, 1e-12)) if self.log else values
+        shares = (warped - low) / (high - low) if high > low else np.full(values.shape, 0.5)
+        return [round(place, 1) for place in (self.start + np.clip(shares, 0.0, 1.0) * (self.end - self.start)).tolist()]
 
     def ticks(self, most: int = 7) -> tuple[Tick, ...]:
         """Round values within the axis, about half of `most` to `most` of them."""
@@ -183,8 +192,8 @@ def strips(log_ratios: Array, estimate: Estimate) -> Strips:
 
 def _launch(quads: Array, y: float, axis: Axis) -> Launch:
     known = quads[~np.isnan(quads)]
-    dots = "".join(f"M{axis.at(float(quad))} {y}h0" for quad in known)
-    return Launch(y, dots, axis.at(float(np.median(known))) if known.size else None)
+    dots = "".join(f"M{place} {y}h0" for place in axis.all_at(known))
+    return Launch(y, dots, axis.at(median(known.tolist())) if known.size else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +223,12 @@ def histogram(baseline_ns: Array, compressed_ns: Array) -> Histogram:
 
 def _outline(heights: Array, axis: Axis, frame: Frame) -> str:
     floor = frame.height - frame.bottom
-    width = (axis.end - axis.start) / BINS
-    tops = (
-        f"V{floor - float(height) * (floor - frame.top):.1f}H{axis.start + (index + 1) * width:.1f}" for index, height in enumerate(heights)
-    )
-    return f"M{axis.start:.1f} {floor}" + "".join(tops) + f"V{floor}Z"
+    tops = (floor - heights * (floor - frame.top)).tolist()
+    path = "".join(f"V{top:.1f}{right}" for top, right in zip(tops, _edges(axis.start, axis.end), strict=True))
+    return f"M{axis.start:.1f} {floor}{path}V{floor}Z"
+
+
+@cache
+def _edges(start: float, end: float) -> tuple[str, ...]:
+    """The right edges of the bins, as a path has them."""
+    return tuple(f"H{start + (index + 1) * ((end - start) / BINS):.1f}" for index in range(BINS))

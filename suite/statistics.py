@@ -68,15 +68,20 @@ def wilson_counts(hits: float, items: int, z: float = Z) -> Estimate:
 
 
 def paired_difference(compressed: Array, baseline: Array, z: float = Z) -> Estimate:
-    """Mean difference of two 0/1 columns over the same items, interval by Newcombe's hybrid score method for paired data
+    """Mean difference of two 0/1 columns over the same items, with the interval of `paired_counts`."""
+    new, old = compressed.astype(bool), baseline.astype(bool)
+    both, only_new, only_old, neither = (int(np.count_nonzero(x)) for x in (new & old, new & ~old, ~new & old, ~new & ~old))
+    return paired_counts(both, only_new, only_old, neither, z)
+
+
+def paired_counts(both: int, only_new: int, only_old: int, neither: int, z: float = Z) -> Estimate:
+    """The same from how many items both, one or none got right. The interval is Newcombe's hybrid score method for paired data
     (1998, method 10), which holds where a Wald interval does not: near 0 and 1, and for few discordant items.
     """
-    items = len(baseline)
-    new, old = compressed.astype(bool), baseline.astype(bool)
-    both, only_new, only_old, neither = (float(np.count_nonzero(x)) for x in (new & old, new & ~old, ~new & old, ~new & ~old))
+    items = both + only_new + only_old + neither
     p, q = wilson_counts(both + only_new, items, z), wilson_counts(both + only_old, items, z)
     margins = (both + only_new) * (only_old + neither) * (both + only_old) * (only_new + neither)
-    covariance = both * neither - only_new * only_old
+    covariance = float(both * neither - only_new * only_old)
     if covariance > 0:
         covariance = max(covariance - items / 2, 0.0)
     phi = covariance / math.sqrt(margins) if margins > 0 else 0.0

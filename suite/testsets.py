@@ -40,6 +40,7 @@ class Source:
     split: Split
     sha256: str
     _apart: bool | None = None
+    _before: tuple[Mapping[str, Array], dict[int, str]] | None = None
 
     def words(self, items: list[int], old: Mapping[str, Array], new: Mapping[str, Array]) -> Words | None:
         """Of some items, from the predictions of the baseline and of the artifact; None if the model has no words.
@@ -50,8 +51,15 @@ class Source:
         if self._apart is None:
             whole, few = self._said(items, old, True), self._said(items, old, False)
             self._apart = whole == few
-        before, after = (self._said(items, of, not self._apart) for of in (old, new))
-        return None if before is None or after is None else (after[0], before[1], after[1])
+        if self._before is None or self._before[0] is not old:
+            self._before = old, {}
+        before = self._before[1]  # one record after the other is held against the same baseline
+        unsaid = [item for item in items if item not in before]
+        known, after = self._said(unsaid, old, not self._apart) if unsaid else ({}, {}), self._said(items, new, not self._apart)
+        if known is None or after is None:
+            return None
+        before.update(known[1])
+        return after[0], {item: before[item] for item in items}, after[1]
 
     def _said(self, items: list[int], of: Mapping[str, Array], whole: bool) -> tuple[dict[int, str], dict[int, str]] | None:
         """What is right and what was answered; None also if that cannot be said of a few items alone."""

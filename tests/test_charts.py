@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from suite.charts import Axis, ladder
@@ -19,6 +20,8 @@ def test_axes_have_few_round_ticks_in_their_places(low: float, high: float, log:
     assert 2 <= len(ticks) <= 7
     assert all(low <= float(tick.text) <= high and axis.at(float(tick.text)) == tick.at for tick in ticks)
     assert (axis.at(low), axis.at(high), axis.at(high * 2), axis.at(low / 2)) == (40.0, 600.0, 600.0, 40.0)
+    many = np.linspace(low - 1, high + 1, 301)
+    assert axis.all_at(many) == [axis.at(value) for value in many.tolist()]
 
 
 def test_charts_place_points_where_their_records_say(glyph_board: Board) -> None:

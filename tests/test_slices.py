@@ -121,6 +121,10 @@ def test_what_does_not_fit_is_left_out():
     of, hits = {"kind": np.repeat(["x", "y"], 20)}, np.ones(40, bool)
     assert groups(record(of, hits), {}, hits, hits) == ()
     assert groups(record(of, hits), {"slice:kind": np.zeros(39, np.int16)}, hits, hits) == ()
+    strange = np.repeat(np.array([0, 1, -1, 2, 999], np.int16), 8)
+    assert [group.items for group in groups(record(of, hits), {"slice:kind": strange}, hits, hits)] == [8, 8]
+    assert [group.items for group in groups(record(of, hits), {"slice:kind": strange / 2}, hits, hits)] == [8, 8]
+    assert groups(record(of, hits), {"slice:kind": strange - 2000}, hits, hits) == ()
     none = replace(record(of, hits), accuracy=replace(record(of, hits).accuracy, slices={"kind": {}}))
     assert groups(none, encode(of), hits, hits) == ()
     failed = replace(GOLDEN, status="timeout", reason="why", accuracy=None)

@@ -16,7 +16,7 @@ import jinja2
 from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from suite.publishing.phrases import translated
 from suite.publishing.vocabulary import spoken
@@ -77,12 +77,12 @@ class Language:
 
     def say(self, text: str, **values: Any) -> Markup:
         """A message that a template names, with values, which are escaped."""
-        return Markup(self.message(text)).format(**values)
+        return Markup(self.message(text).format(**{name: escape(value) for name, value in values.items()}))
 
     def count(self, one: str, many: str, n: int) -> Markup:
         """A message that depends on a count, `{n}`."""
         forms = self.forms.get(one, (one, many))
-        return Markup(forms[self.plural(n)]).format(n=f"{n:,}")
+        return Markup(forms[self.plural(n)].format(n=f"{n:,}"))
 
     def words(self, said: Any) -> Any:
         """What a table of ours or `say` says; anything else stays as it is, and is escaped where it is shown."""
