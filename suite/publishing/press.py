@@ -18,7 +18,6 @@ from suite.heat import SHADES
 from suite.pages import GROUPS, MARGIN, Cards
 from suite.provenance import WORDS
 from suite.publishing.languages import Language, languages
-from suite.publishing.plates import Plates
 
 
 def sources() -> Path:
@@ -63,12 +62,13 @@ class Press:
         return {language.tag: self._templates(language) for language in self.languages}
 
     def _templates(self, language: Language) -> jinja2.Environment:
-        templates = Plates(
+        templates = jinja2.Environment(
             loader=language.loader(sources() / "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,
         )
         templates.filters |= language.filters(FILTERS)
         templates.tests["local"] = is_local
