@@ -11,9 +11,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from gated_networks import COMPONENT as TEXT
+from gated_networks import decoder
 from onnx import helper
 from onnx_graphs import apply, arrays, chain, exported_tower, feeds, gemm, make_tower, model, random, run
 from torch import nn
+
+from suite.contracts import Context
 
 GRAPH_METHODS = ("baseline_fp32", "dynamic_int8", "static_int8", "int4_rtn", "magnitude_pruning", "svd_low_rank",
                  "int3_rtn", "gptq", "smoothquant", "fp16", "mixed_precision", "svd_llm")  # fmt: skip
@@ -188,6 +192,19 @@ def test_width_pruning_makes_the_layers_smaller(tmp_path: Path) -> None:
     shapes = [tuple(p.shape) for p in module.parameters() if p.ndim == 2]
     assert shapes == [(8, 6), (6, 8), (4, 6), (3, 4)]
     assert (module.blocks["first"][1].out_features, module.blocks["first"][3].in_features) == (8, 8)
+
+
+@torch.no_grad()
+def test_width_pruning_finds_blocks_that_are_no_sequence_and_gated_ones(tmp_path: Path) -> None:
+    whole, masked, x = decoder(), decoder(), torch.randn(3, 6, 16)
+    given = Context(components={"text": TEXT}, seed=0, scratch=tmp_path, feeds=lambda component: iter(()))
+    pruned = importlib.import_module("methods.width_pruning.apply").apply({"text": whole}, {"keep": 0.75}, given)["text"]
+    for writers, reader, count in (((masked.mlp.gate_proj, masked.mlp.up_proj), masked.mlp.down_proj, 18), ((masked.fc1,), masked.fc2, 15)):
+        norms = [np.linalg.norm(layer.weight.numpy(), axis=1) for layer in writers] + [np.linalg.norm(reader.weight.numpy(), axis=0)]
+        reader.weight[:, np.argsort(np.prod(norms, 0))[: reader.in_features - count]] = 0
+    torch.testing.assert_close(pruned(x), masked(x), rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(pruned(x), whole(x), atol=1e-3)
+    assert (tuple(pruned.mlp.up_proj.weight.shape), tuple(pruned.fc2.weight.shape)) == ((18, 16), (16, 15))
 
 
 def test_width_pruning_says_where_there_is_nothing_to_prune(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from gated_networks import COMPONENT as TEXT
+from gated_networks import decoder
 from onnx_graphs import COMPONENT, feeds, make_tower
 from torch import nn
 
@@ -24,7 +26,8 @@ def context(component: Component = IMAGE, calls: int = 8) -> Context:
     def data(name: str) -> Any:
         generator = torch.Generator().manual_seed(3)
         for _ in range(calls):
-            yield {t.name: torch.randn([1 if s == "batch" else s for s in t.shape], generator=generator).numpy() for t in component.inputs}
+            shapes = {t.name: [{"batch": 1, "length": 7}.get(size, size) for size in t.shape] for t in component.inputs}
+            yield {name: torch.randn(shape, generator=generator).numpy() for name, shape in shapes.items()}
 
     return Context(components={component.name: component}, seed=0, scratch=Path(), feeds=data)
 
@@ -99,6 +102,27 @@ def test_the_units_of_a_transformer_are_those_of_its_feed_forward_layers_and_its
         ("vision.blocks.0.feed.0", 128, ["vision.blocks.0.feed.2"]),
         ("block.feed.0", 128, ["block.feed.2"]),
     ]
+
+
+@torch.no_grad()
+def test_the_gate_of_a_feed_forward_layer_goes_with_what_it_gates_and_grouped_queries_stay() -> None:
+    module, x = decoder(), torch.randn(2, 7, 16)
+    found = [(group.name, list(group.writers), list(group.readers)) for group in units(decoder(), (x,))]
+    assert ("mlp.gate_proj", ["mlp.gate_proj", "mlp.up_proj"], ["mlp.down_proj"]) in found
+    assert ("fc1", ["fc1"], ["fc2"]) in found
+    assert not {"first", "second", "mlp.up_proj", "mlp.down_proj", "fc2", "head"} & {name for name, _, _ in found}
+    given = Context(components={"text": TEXT}, seed=0, scratch=Path(), feeds=context(TEXT).feeds)
+    pruned = prune({"text": module}, UNITS, given, Criterion(elements=norms))["text"]
+    assert {name: tuple(layer.weight.shape) for name, layer in pruned.named_modules() if isinstance(layer, nn.Linear)} == {
+        "attention.q_proj": (16, 16), "attention.o_proj": (16, 16), "attention.k_proj": (8, 16), "attention.v_proj": (8, 16),
+        "mlp.gate_proj": (12, 16), "mlp.up_proj": (12, 16), "mlp.down_proj": (16, 12), "fc1": (10, 16), "fc2": (16, 10), "head": (5, 16),
+    }  # fmt: skip
+    masked = copy.deepcopy(module)
+    sides = (masked.mlp.gate_proj.weight, masked.mlp.up_proj.weight, masked.mlp.down_proj.weight.T)
+    masked.mlp.down_proj.weight[:, lowest(share(*(side.square().sum(1) for side in sides)), 12)] = 0
+    masked.fc2.weight[:, lowest(share(masked.fc1.weight.square().sum(1), masked.fc2.weight.square().sum(0)), 10)] = 0
+    torch.testing.assert_close(pruned(x), masked(x), rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(pruned(x), module(x), atol=1e-3)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,18 +42,22 @@ class Group:
 def units(module: nn.Module, arguments: Sequence[Tensor], only: str | None = None) -> Iterator[Group]:
     """Hidden units of feed-forward layers and inner channels of convolutions, found through Torch-Pruning's dependency graph (2301.12900).
 
-    A layer's outputs are such units if no other layer writes into them, only layers read them, and neither an output of the
-    component nor a norm over units depends on their number: this leaves the residual stream and attention alone. `only`: of this
-    layer. Raises NotApplicable if the graph cannot be traced.
+    A layer's outputs are such units if no other layer writes into them but one that reads the same tensor, as the gate of a gated
+    feed-forward layer does (2002.05202), only layers read them, and neither an output of the component nor a norm over units depends
+    on their number: this leaves the residual stream and attention alone. `only`: of this layer. Raises NotApplicable if the graph
+    cannot be traced.
     """
     inside = {id(layer) for _, attention in _attentions(module) for layer in attention.modules()}
     names = {layer: name for name, layer in module.named_modules() if isinstance(layer, LAYERS)}
-    graph = _graph(module, arguments)
+    graph, beside = _graph(module, arguments), _beside(module, arguments)
+    told: set[str] = set()
     for layer, name in names.items():
-        if layer in graph.module2node and id(layer) not in inside and only in (None, name):
+        if layer in graph.module2node and id(layer) not in inside and name not in told and only in (None, name):
             handler = torch_pruning.prune_linear_out_channels if isinstance(layer, nn.Linear) else torch_pruning.prune_conv_out_channels
-            if _goes_alone(graph.get_pruning_group(layer, handler, [0]), layer):
-                yield _unit_group(graph, layer, handler, names)
+            if _goes_alone(graph.get_pruning_group(layer, handler, [0]), {layer, *beside.get(layer, ())}):
+                group = _unit_group(graph, layer, handler, names)
+                told |= set(group.writers)
+                yield group
 
 
 def _graph(module: nn.Module, arguments: Sequence[Tensor]) -> Any:
@@ -76,15 +80,26 @@ def _differentiable(answer: Any) -> list[Tensor]:
     return [tensor for tensor in (answer if isinstance(answer, tuple | list) else (answer,)) if tensor.requires_grad]
 
 
-def _goes_alone(group: Any, root: nn.Module) -> bool:
-    """Whether units of `root` can go: they are only read by layers, and only passed on by what treats each on its own."""
+def _beside(module: nn.Module, arguments: Sequence[Tensor]) -> dict[nn.Module, list[nn.Module]]:
+    """Of each linear layer the others of its width that read the very tensor that it reads."""
+    read: dict[nn.Linear, Any] = {}
+    linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    _watch(module, arguments, linear, lambda layer, given: read.update({layer: given[0] if given else None}))
+    return {
+        layer: [other for other in read if other is not layer and read[other] is tensor and other.out_features == layer.out_features]
+        for layer, tensor in read.items() if tensor is not None
+    }  # fmt: skip
+
+
+def _goes_alone(group: Any, writers: Collection[nn.Module]) -> bool:
+    """Whether units of `writers` can go: they are only read by layers, and only passed on by what treats each on its own."""
     readers = 0
     for dependency, _ in group:
         target = dependency.target.module
         if isinstance(target, LAYERS):
             groups = getattr(target, "groups", 1)
             depthwise, reads = groups == features(target) > 1, "in_channels" in dependency.handler.__name__
-            if not (depthwise or (groups == 1 and (reads or target is root))):
+            if not (depthwise or (groups == 1 and (reads or target in writers))):
                 return False
             readers += reads and not depthwise
         elif isinstance(target, nn.Parameter | torch_pruning.ops._OutputOp) or not (isinstance(target, PASSED) or _is_bare(target)):
@@ -105,6 +120,9 @@ def _unit_group(graph: Any, root: nn.Module, handler: Any, names: Mapping[Any, s
             writers[names[root]] = torch.arange(size)
         elif target in names and "in_channels" in item.dep.handler.__name__:
             readers[names[target]] = unit = torch.full((features(target),), -1)
+            unit[torch.tensor(item.idxs)] = torch.tensor(item.root_idxs)
+        elif isinstance(target, nn.Linear):
+            writers[names[target]] = unit = torch.full((target.out_features,), -1)
             unit[torch.tensor(item.idxs)] = torch.tensor(item.root_idxs)
     return Group(names[root], size, writers, readers, lambda gone: graph.get_pruning_group(root, handler, gone).prune())
 
@@ -136,14 +154,19 @@ def _attentions(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def _in_order(module: nn.Module, arguments: Sequence[Tensor], wanted: Sequence[nn.Linear]) -> list[nn.Linear]:
     """The layers in the order in which they run; the order of definition if that cannot be seen."""
     order: list[nn.Linear] = []
-    hooks = [layer.register_forward_hook(lambda layer, given, answer: order.append(layer)) for layer in wanted]
+    _watch(module, arguments, wanted, lambda layer, given: order.append(layer))
+    return order if sorted(map(id, order)) == sorted(map(id, wanted)) else list(wanted)
+
+
+def _watch(module: nn.Module, arguments: Sequence[Tensor], layers: Sequence[nn.Linear], note: Callable[[Any, Any], None]) -> None:
+    """Runs the module; `note` is given each of the layers, and its arguments, as it runs."""
+    hooks = [layer.register_forward_pre_hook(lambda layer, given: note(layer, given)) for layer in layers]
     try:
         with torch.no_grad():
             module(*arguments)
     finally:
         for hook in hooks:
             hook.remove()
-    return order if sorted(map(id, order)) == sorted(map(id, wanted)) else list(wanted)
 
 
 def _head_remover(attention: nn.Module, attribute: str, projections: Sequence[nn.Linear], output: nn.Linear) -> Callable[[list[int]], None]:
