@@ -194,8 +194,8 @@ def test_files_that_no_record_hashes_are_refused_and_caches_left_out(tmp_path):
 def test_a_recipe_is_packed_with_the_source_of_its_steps(tmp_path):
     """The published records of one, if this source is still theirs: as text, for it is published already."""
     found = registry.discover()
-    collection = collect("per_component_int8", Store(ROOT / "site" / "results"), found)
-    assert {"recipes/per_component_int8.toml", "method/static_int8/apply.py", "method/dynamic_int8/apply.py"} <= collection.contents.keys()
+    collection = collect("token_merging_int4", Store(ROOT / "site" / "results"), found)
+    assert {"recipes/token_merging_int4.toml", "method/token_merging/apply.py", "method/int4_rtn/apply.py"} <= collection.contents.keys()
     path = pack(tmp_path, collection.manifest, collection.contents)
     assert Verifier(found.targets).bundle(path).findings == ()
 
