@@ -8,7 +8,7 @@ from torch import nn
 
 from suite.contracts import Component, Tensor
 from suite.errors import CellFailed
-from suite.export import Axis, answer, axes, check_call, example, export
+from suite.export import Axis, answer, axes, check_call, check_parity, example, export
 from suite.formats import torch_program
 
 JOIN = Component(
@@ -165,6 +165,32 @@ class Literal(nn.Module):
 def test_a_length_that_the_exporter_takes_for_a_number_is_told(tmp_path):
     with pytest.raises(CellFailed, match=r"torch.onnx.export of 'audio'.*'frames'.*6"):
         export(Literal(), FRAMES, _frames(6, 6), tmp_path / "graph.onnx")
+
+
+class Placed(nn.Module):
+    """Has eight places: the longest text and the longest cache that it is fed do not go together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(5, 4), nn.Embedding(8, 4)
+
+    def forward(self, ids, past):
+        return self.words(ids) + self.places(torch.arange(ids.shape[1]) + past.shape[1]) + past.sum(1, keepdim=True)
+
+
+def test_a_graph_is_held_against_its_module_at_lengths_that_go_together(tmp_path):
+    component = Component(
+        "decoder", "decoder", (Tensor("ids", "int64", ("batch", "length")), Tensor("past", "float32", ("batch", "past", 4))),
+        (Tensor("y", "float32", ("batch", "length", 4)),),
+    )  # fmt: skip
+    calls = [{"ids": np.ones((1, length), np.int64), "past": np.ones((1, past, 4), np.float32)} for length, past in ((6, 0), (1, 7))]
+    module = Placed()
+    export(module, component, calls, tmp_path / "graph.onnx")
+    check_parity(module, component, calls, tmp_path / "graph.onnx")
+    with torch.no_grad():
+        module.places.weight[4] += 1
+    with pytest.raises(CellFailed, match="decoder"):
+        check_parity(module, component, calls, tmp_path / "graph.onnx")
 
 
 class Forgetful(nn.Module):
