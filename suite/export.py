@@ -159,10 +159,8 @@ def _check_named(component: Component, model: onnx.ModelProto) -> None:
     for tensor in component.inputs:
         for size, found in zip(tensor.shape, given.get(tensor.name, ()), strict=False):
             if isinstance(size, str) and not found.dim_param:
-                reason = (
-                    f"the exporter takes the length {size!r} of {tensor.name!r} for {found.dim_value}, and the card says that it may differ"
-                )
-                raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r}: {reason}")
+                reason = f"takes the length {size!r} of {tensor.name!r} for {found.dim_value}, and the card says that it may differ"
+                raise CellFailed("export_failed", f"torch.onnx.export of {component.name!r} {reason}")
 
 
 def arguments(component: Component, call: Arrays) -> tuple[torch.Tensor, ...]:
