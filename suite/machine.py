@@ -1,5 +1,7 @@
 """What a record says of the machine that it was measured on."""
 
+from collections.abc import Collection
+
 from suite.figures import Immutable
 
 KERNEL_FLAGS = (
@@ -7,6 +9,21 @@ KERNEL_FLAGS = (
     "asimddp", "asimdhp", "i8mm", "bf16", "sve",
 )  # fmt: skip
 """Flags that decide which kernels a runtime takes, and so its answers and its times."""
+
+_NAMED = (
+    ("amx_int8", "AMX"), ("avx512_vnni", "AVX-512 VNNI"), ("avx512f", "AVX-512"), ("avx_vnni", "AVX-VNNI"), ("avx2", "AVX2"),
+    ("i8mm", "I8MM"), ("asimddp", "dot product"),
+)  # fmt: skip
+"""What the widest 8-bit kernels are called, the first that is there."""
+
+
+def host_of(cpu: str, flags: Collection[str], cores: int, system: str, machine: str) -> str:
+    """What two records must share for their absolute times to be comparable, as a reader is shown it.
+
+    Virtual machines of one processor's name differ in what they show of it: that is why the widest kernels stand beside the name.
+    """
+    kernels = next((f" with {name}" for flag, name in _NAMED if flag in flags), "")
+    return f"{cpu}{kernels}, {cores} cores, {system} {machine}"
 
 
 class Environment(Immutable, frozen=True):
@@ -38,8 +55,8 @@ class Environment(Immutable, frozen=True):
 
     @property
     def host(self) -> str:
-        """What two records must share for their absolute times to be comparable."""
-        return f"{self.cpu}, {self.cores} cores, {self.system} {self.machine}"
+        """`host_of` this machine."""
+        return host_of(self.cpu, self.cpu_flags, self.cores, self.system, self.machine)
 
     def other_kernels(self, other: "Environment") -> tuple[str, object, object] | None:
         """The first thing that makes two machines of one name run other kernels, and what it is in each; None if nothing is known to.

@@ -193,6 +193,18 @@ def test_a_variant_gives_the_same_checked_artifact_twice(name, tiny, forks, tmp_
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_reference_model_can_be_pruned_by_elements_and_by_units(model, work, forks, tmp_path):
+    """By elements its graph has other weights, by units other lengths as well; either is held against its module at several lengths."""
+    found, workspace = registries.discover(), Workspace(work, Config(), {})
+    names = ("random_pruning/elements_50", "random_pruning/units_75")
+    both = plan(Config(models=(model,), methods=names, targets=("x86_cpu_ort",)), found, "here", {}).cells
+    jobs = [_job(workspace, planned, found, tmp_path / planned.cell.variant) for planned in both]
+    for made in _compressed(jobs, "onnx", forks):
+        assert all(claim["holds"] for claim in made["claims"]), made["claims"]
+        assert set(made["parts"]) == {component.name for component in found.models[model].components}
+
+
 def test_the_readme_names_every_model_and_the_changelog_every_method():
     readme, changelog = ((ROOT / name).read_text() for name in ("README.md", "CHANGELOG.md"))
     assert all(f"`{name}`" in readme for name in MODELS)

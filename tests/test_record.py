@@ -26,7 +26,7 @@ WRITTEN = {
         "figures": {"recall_at_1": 0.8933333333333333, "bytes": 61949, "parameters": 56387, "bits_per_parameter": 8.962366855344774},
         "speed_up": (0.8057653967417121, 0.7880344411890629, 0.8238953028584199),
         "shape": (3, 7, 40),
-        "host": "AMD EPYC, 2 cores, Linux x86_64",
+        "host": "AMD EPYC with AVX-512 VNNI, 2 cores, Linux x86_64",
     },
     WRITER.name: {
         "schema": 2,
@@ -34,7 +34,7 @@ WRITTEN = {
         "figures": {"token_accuracy": 0.9797777777777777, "own_metric": 0.9609037037037039, "bytes": 6330, "parameters": 2756},
         "speed_up": (0.7354987180703927, 0.7202633683118695, 0.7510563331175262),
         "shape": (3, 56, 40),
-        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+        "host": "Intel(R) Xeon(R) Processor with AMX, 2 cores, Linux x86_64",
     },
     "tiny_matcher--prune_finetune--elements_90--x86_cpu_ort--5f581a2ff792.json": {
         "schema": 3,
@@ -42,7 +42,7 @@ WRITTEN = {
         "figures": {"recall_at_1": 0.235, "bytes": 224611, "nonzero_parameters": 7758, "bits_per_parameter": 32.49521673870192},
         "speed_up": (0.9984366649323151, 0.9818382961407423, 1.015315635781909),
         "shape": (3, 373, 40),
-        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+        "host": "Intel(R) Xeon(R) Processor with AMX, 2 cores, Linux x86_64",
     },
     "tiny_writer--kv_cache_int8--per_head--x86_cpu_ort--9a1e55d5204c.json": {
         "schema": 3,
@@ -50,7 +50,7 @@ WRITTEN = {
         "figures": {"token_accuracy": 0.9797777777777777, "own_metric": 0.9609037037037039, "bytes": 11651, "parameters": 2594},
         "speed_up": (0.791265028362608, 0.773869550671102, 0.8090515314457364),
         "shape": (3, 55, 40),
-        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+        "host": "Intel(R) Xeon(R) Processor with AMX, 2 cores, Linux x86_64",
     },
     "tiny_matcher--dynamic_int8--per_channel--x86_cpu_openvino--71af39effeaf.json": {
         "schema": 4,
@@ -58,7 +58,7 @@ WRITTEN = {
         "figures": {"recall_at_1": 0.8933333333333333, "bytes": 61949, "parameters": 56387, "bits_per_parameter": 8.962366855344774},
         "speed_up": (0.5288790808255863, 0.5246926954010305, 0.5330988683216339),
         "shape": (3, 79, 40),
-        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+        "host": "Intel(R) Xeon(R) Processor with AMX, 2 cores, Linux x86_64",
     },
     "tiny_writer--dynamic_int8--per_channel--x86_cpu_ort--65580a83e97a.json": {
         "schema": 5,
@@ -66,7 +66,7 @@ WRITTEN = {
         "figures": {"token_accuracy": 0.9797777777777777, "own_metric": 0.9609037037037039, "bytes": 6330, "parameters": 2756},
         "speed_up": (0.7056420407739746, 0.6949172630897594, 0.7165323357974259),
         "shape": (3, 47, 40),
-        "host": "Intel(R) Xeon(R) Processor, 2 cores, Linux x86_64",
+        "host": "Intel(R) Xeon(R) Processor with AMX, 2 cores, Linux x86_64",
     },
 }
 """What each golden file said when it was written."""

@@ -21,8 +21,8 @@ from suite.store import Store
 from suite.summarize import summarize
 from suite.website import Site
 
-OTHER = "Machine 1, 2 cores, Linux x86_64"
 HERE = ENVIRONMENT.host
+OTHER = HERE.replace(ENVIRONMENT.cpu, "Machine 1")
 LEAVING_OUT = ("index", "table", "compare", "explore", "coverage", "findings", "runtimes", "method/dynamic_int8")
 
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium or Chrome on this machine")

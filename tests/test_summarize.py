@@ -6,7 +6,7 @@ from boards import GOLDEN, ITEMS, Results, right
 from msgspec.structs import replace
 
 from suite.statistics import paired_difference
-from suite.summarize import Flips
+from suite.summarize import Flips, summarize
 
 
 @pytest.fixture
@@ -151,13 +151,13 @@ def _dominated(point, points):
             "microarchitecture level differs from the baseline's (x86-64-v3 against x86-64-v4)",
         ),
         (
-            {"cpu_flags": ("avx2",)},
-            {"cpu_flags": ("avx2", "amx_int8")},
-            "set amx_int8 differs from the baseline's (not there against there)",
+            {"cpu_flags": ("avx512_vnni",)},
+            {"cpu_flags": ("avx512_vnni", "avx512_bf16")},
+            "set avx512_bf16 differs from the baseline's (not there against there)",
         ),
-        ({"cpu_flags": ("asimd", "i8mm")}, {"cpu_flags": ("asimd",)}, "set i8mm differs from the baseline's (there against not there)"),
+        ({"cpu_flags": ("i8mm", "bf16")}, {"cpu_flags": ("i8mm",)}, "set bf16 differs from the baseline's (there against not there)"),
         ({"level": None}, {"level": "x86-64-v4"}, None),
-        ({"cpu_flags": ()}, {"cpu_flags": ("avx2",)}, None),
+        ({"cpu_flags": ()}, {"cpu_flags": ("avx512_bf16",)}, None),
         ({"cpu_flags": ("avx2", "sse4_1")}, {"cpu_flags": ("avx2",)}, None),
         ({"caches": {"L2": 1}, "turbo": True}, {"caches": {"L2": 2}, "turbo": False}, None),
     ],
@@ -168,6 +168,21 @@ def test_machines_of_one_name_that_run_other_kernels_are_not_compared(results, m
     row = results.rows()["int8"]
     assert (row.incomparable or "").endswith(words or "")
     assert (row.difference is None) is (words is not None)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [(("avx2",), ("avx2", "avx512f", "avx512_vnni")), (("avx512_vnni",), ("avx512_vnni", "amx_int8")), (("asimd",), ("asimd", "i8mm"))],
+)
+def test_machines_of_one_name_with_other_8_bit_kernels_have_boards_of_their_own(results, mine, theirs):
+    """The newer baseline of the one would take the place of the other's, and its rows would have none."""
+    for flags, when in ((mine, "2026-11-22T12:00:00+00:00"), (theirs, "2026-11-23T12:00:00+00:00")):
+        for method in ("baseline_fp32", "int8"):
+            results.add(method, right(300), environment={"cpu_flags": flags}, created=when)
+    boards = summarize(results.records, results.columns)
+    assert [len(board.rows) for board in boards] == [2, 2]
+    assert all(row.difference is not None for board in boards for row in board.rows)
+    assert len({board.host for board in boards}) == 2
 
 
 @pytest.mark.parametrize("seed", range(6))

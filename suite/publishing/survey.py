@@ -14,6 +14,7 @@ import msgspec
 
 from suite.comparable import Place, place_of
 from suite.errors import BrokenRecord
+from suite.machine import host_of
 from suite.publishing.crew import Mapped
 from suite.store import COLUMNS, Store
 
@@ -38,6 +39,7 @@ class _Cell(msgspec.Struct):
 
 class _Machine(msgspec.Struct):
     cpu: str
+    cpu_flags: list[str]
     cores: int
     system: str
     machine: str
@@ -137,8 +139,8 @@ def _look(store: Store, stem: str) -> Seen | BrokenRecord:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _why(store, path, error)
     cell, machine = head.cell, head.environment
-    host = f"{machine.cpu}, {machine.cores} cores, {machine.system} {machine.machine}"
-    place = place_of(cell.model, cell.target, cell.tier, cell.test_seed, host, store.local)
+    where = host_of(machine.cpu, machine.cpu_flags, machine.cores, machine.system, machine.machine)
+    place = place_of(cell.model, cell.target, cell.tier, cell.test_seed, where, store.local)
     digest = sha256(stem.encode(errors="surrogatepass") + b"\n" + sha256(data).digest() + _columns(store, stem)).digest()
     methods = (cell.method, *(step.method for step in cell.recipe))
     return Seen(stem, place, methods, head.accuracy.metric if head.accuracy else None, cell.component is not None, digest)
