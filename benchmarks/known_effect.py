@@ -69,7 +69,7 @@ def published(target: str) -> dict[tuple[str, str], Array]:
             launches = middle(quad_log_ratios(*undisturbed(store.columns(record))))
             launches = launches[np.isfinite(launches)]
             apart = (launches - launches.mean()) * math.sqrt(len(launches) / (len(launches) - 1))
-            found[record.environment.cpu, record.cell.model].append(apart)
+            found[record.environment.host.partition(",")[0], record.cell.model].append(apart)
     return {where: np.concatenate(of) for where, of in sorted(found.items())}
 
 
@@ -81,13 +81,13 @@ def controls() -> list[Estimate]:
 
 def judge_published(target: str = "x86_cpu_ort") -> None:
     """Prints a row for each processor and model, and whether the full tier has the power on each processor."""
-    print(f"{'launches of the records of ' + target:52}{'':>9}{'spread':>9}{'largest':>9}" + "".join(f"{tier:>9}" for tier in EFFORT))
+    print(f"{'launches of the records of ' + target:66}{'':>9}{'spread':>9}{'largest':>9}" + "".join(f"{tier:>9}" for tier in EFFORT))
     lowest: dict[str, float] = {}
-    for (cpu, model), launches in published(target).items():
+    for (host, model), launches in published(target).items():
         powers = {tier: power(launches - math.log1p(DELAY), effort) for tier, effort in EFFORT.items()}
         spans = f"{len(launches):9d}{np.std(launches):9.2%}{np.abs(launches).max():9.2%}"
-        print(f"{cpu[:30] + ', ' + model:52}{spans}" + "".join(f"{value:9.2%}" for value in powers.values()))
-        lowest[cpu] = min(powers["full"], lowest.get(cpu, 1.0))
+        print(f"{host + ', ' + model:66}{spans}" + "".join(f"{value:9.2%}" for value in powers.values()))
+        lowest[host] = min(powers["full"], lowest.get(host, 1.0))
     found = controls()
     furthest = max(abs(each.value - 1) for each in found)
     held, fewest = sum(each.low <= 1 <= each.high for each in found), tolerance(len(found))
@@ -95,7 +95,7 @@ def judge_published(target: str = "x86_cpu_ort") -> None:
     verdict({
         f"a control holds 1.0 in {held} of {len(found)} published sessions: {NOMINAL:.0%}, of which {fewest} may be seen by chance":
             held >= fewest,
-        **{f"{cpu}: the full tier tells 5 % in {least:.2%} of sessions, {POWER:.0%}": least >= POWER for cpu, least in lowest.items()},
+        **{f"{host}: the full tier tells 5 % in {least:.2%} of sessions, {POWER:.0%}": least >= POWER for host, least in lowest.items()},
     })  # fmt: skip
 
 
