@@ -70,9 +70,10 @@ def versus_table(found: Iterable[Versus]) -> Table:
     table = Table(title=f"{'/'.join(one)} against {'/'.join(other)}", title_justify="left")
     for column in ("model, metric", "\n".join(one), "\n".join(other), "first against second", "outcome"):
         table.add_column(column, overflow="fold")
-    several = len({board_key(side.records[0]) for side in found if side.records}) > len({side.model for side in found if side.records})
-    for side in found:
-        place = ", ".join(map(str, board_key(side.records[0])[1:])) if side.records and several else ""
+    places = [board_key(side.records[0])[1:] if side.records else () for side in found]
+    differing = [part for part, values in enumerate(zip(*filter(None, places), strict=True)) if len(set(values)) > 1]
+    for side, whole in zip(found, places, strict=True):
+        place = ", ".join(str(whole[part]) for part in differing if whole)
         table.add_row(Text.assemble((side.model, "bold"), (f"\n{place}" if place else "", "dim")))
         for contrast in side.contrasts:
             table.add_row(*_contrast(contrast, side))

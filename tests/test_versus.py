@@ -190,7 +190,8 @@ def test_rows_for_scripts_are_the_same_figures(results):
 def test_the_command_compares_published_records(squeezemark):
     done = squeezemark("compare", "width_pruning", "svd_low_rank", "--results", PUBLISHED, "--model", "scene_vqa", "--json")
     assert done.returncode == 0, done.stderr
-    rows = {row["one"]: row for row in json.loads(done.stdout)}
+    found = json.loads(done.stdout)
+    rows = {row["one"]: row for row in found}
     assert set(rows) == {"width_pruning/keep_50", "width_pruning/keep_75"}
     assert rows["width_pruning/keep_50"]["metrics"]["answer_accuracy"]["outcome"] == "win"
     table = squeezemark("compare", "width_pruning/keep_50", "svd_low_rank/keep_50", "--results", PUBLISHED, "--model", "scene_vqa")
@@ -198,4 +199,6 @@ def test_the_command_compares_published_records(squeezemark):
     assert f"{gap['value']:+.3f}" in table.stdout
     assert f"{gap['low']:+.3f} to {gap['high']:+.3f}" in table.stdout
     assert "win" in table.stdout
-    assert len(table.stdout.splitlines()) < 25
+    assert "x86_cpu_ort" not in table.stdout, "where they were measured is said as far as it differs"
+    machines = [row for row in found if row["one"] == "width_pruning/keep_50"]
+    assert len(table.stdout.splitlines()) < 16 * len(machines)
