@@ -15,10 +15,11 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the usual target's board of a model advises for WISH."""
+    """What the usual target's board of a model advises for WISH. others: the boards of further machines."""
 
     view: BoardView
     advice: Advice
+    others: tuple[BoardView, ...]
 
     @property
     def tied(self) -> int:
@@ -36,17 +37,26 @@ class Answer:
 
 
 def prebuilt(views: Sequence[BoardView], cards: Cards) -> tuple[Answer, ...]:
-    """An answer for each model of the usual target, on the machine where most was measured first; none if there are no boards."""
+    """An answer for each model of the usual target, on the machine where most was measured; none if there are no boards."""
     if not views:
         return ()
     target, tier = usual(view.board for view in views)
     here = [view for view in views if (view.board.target, view.board.tier) == (target, tier) and view.board.baseline is not None]
-    here.sort(key=lambda view: (view.board.model, -len(view.board.rows)))
+    here = sorted((view for view in here if not view.alone), key=lambda view: (view.board.model, -len(view.board.rows)))
     found = recommend([view.board for view in here], WISH, cards.methods, cards.targets)
-    return tuple(Answer(view, advice) for view, advice in zip(here, found, strict=True))
+    return tuple(Answer(view, advice, beside(view, views)) for view, advice in zip(here, found, strict=True))
+
+
+def beside(view: BoardView, views: Iterable[BoardView]) -> tuple[BoardView, ...]:
+    """The boards of further machines on which the same was measured."""
+
+    def question(one: BoardView) -> tuple[object, ...]:
+        return one.board.model, one.board.target, one.board.tier, one.test_seed
+
+    return tuple(other for other in views if other.alone and question(other) == question(view))
 
 
 def front(views: Iterable[BoardView], cards: Cards) -> list[BoardView]:
-    """The boards whose first rows the front page shows: those of reference targets, or all if there are none."""
-    boards = list(views)
+    """The boards whose first rows the front page shows: of reference targets, or all if there are none, and of one machine each."""
+    boards = [view for view in views if not view.alone]
     return [view for view in boards if cards.is_reference(view.board.target)] or boards

@@ -8,9 +8,9 @@ from typing import Any
 from suite.comparable import identity
 from suite.evidence import Samples
 from suite.examples import Gallery
-from suite.pages import BoardView, Cards, bars_from, slice_tables, slug
+from suite.pages import BoardView, Cards, bars_from, slug
 from suite.record import Record
-from suite.slices import Group, groups, worst
+from suite.slices import Group, groups, slice_tables, worst
 from suite.summarize import Row
 from suite.website import Site
 

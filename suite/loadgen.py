@@ -116,9 +116,7 @@ def loadgen(call: timing.Call, size: int, queries: int, elsewhere: set[int]) -> 
 
     def mark(*_: object) -> None:
         """Called before the first query and after the last."""
-        for thread in _threads() - known:
-            with contextlib.suppress(ProcessLookupError):
-                os.sched_setaffinity(thread, elsewhere)
+        _send_away(_threads() - known, elsewhere)
         marks.append((timing.now(), time.process_time_ns()))
 
     with tempfile.TemporaryDirectory() as folder:
@@ -150,6 +148,12 @@ def _cores() -> set[int]:
 def _threads() -> set[int]:
     """Those of this process, as the system numbers them."""
     return {int(name) for name in os.listdir("/proc/self/task")}
+
+
+def _send_away(threads: set[int], cores: set[int]) -> None:
+    for thread in threads:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.sched_setaffinity(thread, cores)
 
 
 def _settings(queries: int) -> Any:

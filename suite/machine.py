@@ -1,7 +1,8 @@
 """What a record says of the machine that it was measured on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from suite.errors import UnknownName
 from suite.figures import Immutable
 
 KERNEL_FLAGS = (
@@ -24,6 +25,15 @@ def host_of(cpu: str, flags: Collection[str], cores: int, system: str, machine: 
     """
     kernels = next((f" with {name}" for flag, name in _NAMED if flag in flags), "")
     return f"{cpu}{kernels}, {cores} cores, {system} {machine}"
+
+
+def named(part: str, hosts: Iterable[str]) -> frozenset[str]:
+    """Those of the hosts whose names hold that part, in whatever case. Raises UnknownName."""
+    known = frozenset(hosts)
+    found = frozenset(host for host in known if part.casefold() in host.casefold())
+    if not found:
+        raise UnknownName("machine that measured", part, known)
+    return found
 
 
 class Environment(Immutable, frozen=True):

@@ -12,14 +12,10 @@ from suite.contracts import MethodCard, ModelCard, TargetCard
 from suite.ranks import speed_ranks
 from suite.record import Accuracy
 from suite.scatter import NARROW, WIDE, Scatter, size_chart, speed_chart
-from suite.slices import Group
 from suite.summarize import SPEED_MARGIN, Board, Row
 
 ROWS = 60
 """No more rows of one method on one board than this are shown on the method's page."""
-
-GROUPS = 40
-"""No more groups of one slice than this are shown on a record's page."""
 
 MARGIN = 0.02
 """The loss of accuracy that many would accept for a smaller model: an answer of its own on the front page."""
@@ -106,10 +102,11 @@ def _fastest(rows: list[Row]) -> tuple[Row, ...]:
 
 @dataclass(frozen=True)
 class BoardView:
-    """A board with what its section shows."""
+    """A board with what its section shows. alone: whether it has a page of its own, as boards of further machines have."""
 
     board: Board
     cards: Cards
+    alone: bool = False
 
     @cached_property
     def anchor(self) -> str:
@@ -117,6 +114,11 @@ class BoardView:
         board, first = self.board, self.board.rows[0].record
         place = sha256(f"{board.host}\n{first.cell.test_seed}".encode(errors="surrogatepass")).hexdigest()[:8]
         return f"{slug(board.model)}-{slug(board.target)}-{slug(board.tier)}-{place}"
+
+    @cached_property
+    def page(self) -> str:
+        """Where it is shown whole, as seen from the folder of its language."""
+        return f"board/{self.anchor}.html" if self.alone else f"model/{slug(self.board.model)}.html#{self.anchor}"
 
     @cached_property
     def test_seed(self) -> int:
@@ -221,27 +223,3 @@ def bars_from(*found: Accuracy | None) -> float:
         for estimate in estimates.values()
     ]
     return min(0.9, max(0.0, math.floor(min(lows, default=0.0) * 10) / 10))
-
-
-@dataclass(frozen=True, slots=True)
-class SliceTable:
-    """The groups of one slice in the order of their names; of many, those that come out worst. `more` are not shown."""
-
-    name: str
-    groups: tuple[Group, ...]
-    more: int
-
-
-def slice_tables(found: Iterable[Group]) -> tuple[SliceTable, ...]:
-    """One for each slice, in the order in which they come."""
-    slices: dict[str, list[Group]] = {}
-    for group in found:
-        slices.setdefault(group.slice, []).append(group)
-    return tuple(_slice_table(name, groups) for name, groups in slices.items())
-
-
-def _slice_table(name: str, groups: list[Group]) -> SliceTable:
-    if len(groups) > GROUPS:
-        shown = sorted(groups, key=lambda group: (group.difference.high, group.difference.value, group.name))[:GROUPS]
-        return SliceTable(name, tuple(shown), len(groups) - GROUPS)
-    return SliceTable(name, tuple(groups), 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from suite.comparable import is_local
 from suite.contracts import MethodCard, TargetCard
 from suite.errors import UsageError
 from suite.ranks import speed_ranks
@@ -78,6 +79,22 @@ def usual(boards: Iterable[Board]) -> tuple[str, str]:
         tiers.setdefault(board.target, set()).add(board.tier)
     target = max(sorted(sizes), key=lambda name: sizes[name])
     return target, "full" if "full" in tiers[target] else "quick"
+
+
+def main_boards(boards: Iterable[Board]) -> tuple[Board, ...]:
+    """Of each model, target, tier and test set the board of one machine: that where most was measured on the target, all models
+    together, or if that has none the one with most rows. Boards of local results are somebody's own, and all of them stay."""
+    groups: dict[tuple[object, ...], list[Board]] = {}
+    sizes: Counter[tuple[str, str, str]] = Counter()
+    for board in boards:
+        first, place = board.rows[0].record, (board.target, board.tier, board.host)
+        sizes[place] += len(board.rows)
+        groups.setdefault((board.model, board.target, board.tier, first.cell.test_seed, is_local(first) and board.host), []).append(board)
+
+    def order(board: Board) -> tuple[int, int, str]:
+        return -sizes[board.target, board.tier, board.host], -len(board.rows), board.host
+
+    return tuple(min(of, key=order) for of in groups.values())
 
 
 def _advice(board: Board, wish: Wish, methods: Mapping[str, MethodCard], targets: Mapping[str, TargetCard]) -> Advice:

@@ -136,11 +136,11 @@ def _method(name: str, cards: Cards) -> dict[str, Any]:
 
 
 def _board(view: BoardView) -> dict[str, Any]:
-    """given: how commands name the model, where that is a file."""
+    """given: how commands name the model, where that is a file. alone: whether it has a page of its own."""
     board = view.board
     given = board.baseline.record.model_as_given if board.baseline else board.model
     return {
         "model": board.model, "target": board.target, "tier": board.tier, "host": board.host, "seed": view.test_seed,
         "metric": find(board.metric).title if board.metric else "accuracy", "items": view.items, "anchor": view.anchor,
-        **({"given": given} if given != board.model else {}),
+        **({"given": given} if given != board.model else {}), **({"alone": True} if view.alone else {}),
     }  # fmt: skip

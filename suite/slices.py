@@ -15,6 +15,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 PREFIX = "slice:"
 """Raw column `slice:<name>`, int16 (items,): the place of each item's group among the names of the groups, sorted."""
 
+GROUPS = 40
+"""No more groups of one slice than this are shown on a record's page."""
 
 Compared = tuple[str, int, Estimate, Estimate, Estimate]
 """A group of a slice, as `Group` has it."""
@@ -73,3 +75,27 @@ def worst(found: Iterable[Group]) -> Group | None:
     """The group that surely lost the most: of those whose interval lies below zero, the one whose interval ends lowest."""
     losing = [group for group in found if group.difference.high < 0]
     return min(losing, key=lambda group: group.difference.high, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceTable:
+    """The groups of one slice in the order of their names; of many, those that come out worst. `more` are not shown."""
+
+    name: str
+    groups: tuple[Group, ...]
+    more: int
+
+
+def slice_tables(found: Iterable[Group]) -> tuple[SliceTable, ...]:
+    """One for each slice, in the order in which they come."""
+    slices: dict[str, list[Group]] = {}
+    for group in found:
+        slices.setdefault(group.slice, []).append(group)
+    return tuple(_slice_table(name, groups) for name, groups in slices.items())
+
+
+def _slice_table(name: str, groups: list[Group]) -> SliceTable:
+    if len(groups) > GROUPS:
+        shown = sorted(groups, key=lambda group: (group.difference.high, group.difference.value, group.name))[:GROUPS]
+        return SliceTable(name, tuple(shown), len(groups) - GROUPS)
+    return SliceTable(name, tuple(groups), 0)

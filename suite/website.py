@@ -13,13 +13,14 @@ import msgspec
 from suite.coverage import matrices
 from suite.devices import device_boards, kernels
 from suite.evidence import Evidence
-from suite.finder import SHOWN, front, prebuilt
+from suite.finder import SHOWN, beside, front, prebuilt
 from suite.forest import LINES, forests
 from suite.heat import HeatMap
 from suite.judge import judge
 from suite.pages import BoardView, Cards, MethodResults, by_method, slug
 from suite.publishing.courses import History
 from suite.publishing.press import Press, sources
+from suite.recommend import main_boards
 from suite.rows import script, tables
 from suite.sensitivity import sensitivities
 from suite.summarize import Board, Row
@@ -92,11 +93,12 @@ class Site:
     def views(self) -> list[BoardView]:
         """By model, the device's reference target before the others, and of several machines the one where most was measured first."""
 
-        def place(view: BoardView) -> tuple[str, bool, str, str, int]:
+        def place(view: BoardView) -> tuple[str, bool, str, str, bool, int]:
             board = view.board
-            return board.model, not self.cards.is_reference(board.target), board.target, board.tier, -len(board.rows)
+            return board.model, not self.cards.is_reference(board.target), board.target, board.tier, view.alone, -len(board.rows)
 
-        return sorted((BoardView(board, self.cards) for board in self.boards), key=place)
+        first = {id(board) for board in main_boards(self.boards)}
+        return sorted((BoardView(board, self.cards, id(board) not in first) for board in self.boards), key=place)
 
     @cached_property
     def places(self) -> dict[str, tuple[Row, BoardView]]:
@@ -139,11 +141,16 @@ class Site:
             views = [view for view in self.views if view.board.target == name]
             listings = [listing for listing in self.listings if listing.target == name]
             yield f"target/{slug(name)}.html", "target.html", {"name": name, "views": views, "listings": listings}
+        for view in self.views:
+            if view.alone:
+                yield view.page, "one_board.html", {"view": view}
 
     def _front(self) -> dict[str, Any]:
         first = front(self.views, self.cards)
         rest = [view for view in self.views if view not in first]
+        further = {view.anchor: beside(view, self.views) for view in first}
         shown = {"views": first, "others": rest, "listings": self.listings, "limit": FIRST_ROWS, "shown": SHOWN, "heats": self._heats}
+        shown["further"] = further
         return {**shown, "answers": prebuilt(self.views, self.cards)}
 
     def _findings(self) -> dict[str, Any]:
@@ -158,7 +165,9 @@ class Site:
         heats = [heat for heat in self._heats if heat.view.board.model == name]
         listings = [listing for listing in self.listings if listing.model == name]
         picture = sample if (sources() / sample).is_file() else None
-        return {"name": name, "views": views, "listings": listings, "heats": heats, "sample": picture}
+        further = [view for view in views if view.alone]
+        views = [view for view in views if not view.alone]
+        return {"name": name, "views": views, "further": further, "listings": listings, "heats": heats, "sample": picture}
 
     def _method(self, name: str, methods: dict[str, list[MethodResults]]) -> dict[str, Any]:
         return {"name": name, "results": methods.get(name, []), "history": self.history, "listings": self.listings}

@@ -10,7 +10,7 @@ import pytest
 from conftest import PLUGINS, ROOT
 from scipy import stats
 
-SCRIPTS = ("build", "cell", "isolation", "known_effect", "neighbour")
+SCRIPTS = ("between", "build", "cell", "isolation", "known_effect", "neighbour")
 
 
 @pytest.fixture
@@ -50,6 +50,17 @@ def test_launches_of_unequal_length_and_number_are_drawn_too(script):
     rng, neighbour = np.random.default_rng(0), script("neighbour")
     runs = [rng.normal(0, 0.02, (launches, quads)) for launches, quads in ((5, 3), (12, 8))]
     assert 0.85 * neighbour.SIMULATED < neighbour.simulate(runs, 1.0)[1] <= neighbour.SIMULATED
+
+
+@pytest.mark.parametrize(("apart", "likely"), [(0.0, True), (0.01, False)])
+def test_sessions_that_differ_by_more_than_their_launches_are_found(apart, likely, script):
+    rng = np.random.default_rng(0)
+    runs = [0.5 + rng.normal(0, apart, (10, 1)) + rng.normal(0, 0.008, (10, 8)) for _ in range(200)]
+    found = np.array([script("between").chance(run) for run in runs])
+    assert found[:, 1] == pytest.approx(0.008 / 8**0.5, rel=0.5)
+    assert (np.mean(found[:, 2] < 0.01) < 0.04) == likely
+    one = runs[0]
+    assert found[0, 2] == pytest.approx(stats.f_oneway(*one).pvalue)
 
 
 @pytest.mark.parametrize(("holds", "status"), [(True, 0), (False, 1)])

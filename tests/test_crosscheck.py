@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import os
 
 import pytest
 from conftest import PLUGINS
@@ -110,17 +111,40 @@ def test_loadgen_asks_for_the_same_items_each_time_and_ours_answers_them():
     from suite import loadgen
 
     seen: list[int] = []
-    block, asked = loadgen.loadgen(seen.append, 100, 64)
+    block, asked = loadgen.loadgen(seen.append, 100, 64, os.sched_getaffinity(0))
     assert seen == asked
     assert len(asked) == 64
     assert set(asked) <= set(range(100))
-    assert loadgen.loadgen(seen.append, 100, 64)[1] == asked
+    assert loadgen.loadgen(seen.append, 100, 64, os.sched_getaffinity(0))[1] == asked
     seen.clear()
     mine = loadgen.ours(seen.append, asked)
     assert seen == asked
     assert 0 < mine.ns[0] <= mine.ns[1]
     assert 0 < block.answers_ns[0] < block.ns[0] <= block.ns[1], "an answer is a part of its request"
     assert mine.answers_ns == mine.ns
+
+
+@pytest.mark.skipif(MISSING, reason="LoadGen is not installed")
+def test_loadgens_own_threads_are_not_on_the_core_that_answers():
+    """They are born where the thread is that asks, and what they do there is taken from the answers."""
+    from suite import loadgen
+
+    cores, known, seen = os.sched_getaffinity(0), set(os.listdir("/proc/self/task")), {}
+    if len(cores) < 2:
+        pytest.skip("this machine has one core for all threads")
+    mine = {max(cores)}
+
+    def answer(item: int) -> None:
+        seen.update({name: os.sched_getaffinity(int(name)) for name in set(os.listdir("/proc/self/task")) - known})
+
+    os.sched_setaffinity(0, mine)
+    try:
+        loadgen.loadgen(answer, 100, 64, cores - mine)
+        assert os.sched_getaffinity(0) == mine, "the thread that answers stays"
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert seen, "LoadGen has threads of its own"
+    assert all(found == cores - mine for found in seen.values()), seen
 
 
 @pytest.mark.skipif(MISSING, reason="LoadGen is not installed")

@@ -1,5 +1,6 @@
 """Records of several machines: no page takes one for the other, and what a page leaves out of many records it says, and where it is."""
 
+import json
 import re
 from pathlib import Path
 
@@ -139,20 +140,102 @@ def test_the_table_names_the_machine_of_each_row_and_can_be_held_to_one(browser,
 @needs_browser
 def test_the_links_of_an_answer_keep_to_its_machine(browser, url: str) -> None:
     page = visit(browser, f"{url}/index.html#?loss=any")
-    card = page.locator("article.advice", has_text=OTHER).first
-    card.get_by_role("link", name="All in the table").click()
+    page.locator("select[name=host]").select_option(OTHER)
+    page.locator("article.advice").first.get_by_role("link", name="All in the table").click()
     expect(page.locator("#results tbody tr")).to_have_count(4)
     assert HERE not in page.locator("#results tbody").inner_text()
     page.context.close()
 
 
-def test_recommend_names_the_machine_and_what_else_there_is(store: Store, squeezemark: Squeezemark, tmp_path: Path) -> None:
-    done = squeezemark("recommend", "--max-loss", "9", "--results", store.folder)
+@needs_browser
+def test_the_finder_answers_for_one_machine_and_names_the_others(browser, url: str) -> None:
+    page = visit(browser, f"{url}/index.html#?loss=any")
+    cards, machine = page.locator("article.advice"), page.locator("select[name=host]")
+    expect(cards).to_have_count(2)
+    for card in cards.all():
+        assert card.locator("h3 .under").last.inner_text() == HERE
+        assert f"Also measured on {OTHER}" in card.inner_text()
+    machine.select_option(OTHER)
+    assert [card.locator("h3 .under").last.inner_text() for card in cards.all()] == [OTHER, OTHER]
+    machine.select_option("any")
+    expect(cards).to_have_count(4)
+    cards.filter(has_text=f"Also measured on {OTHER}").first.get_by_role("link", name=OTHER).click()
+    page.wait_for_url("**/board/*.html")
+    assert OTHER in page.locator(".facts").first.inner_text()
+    page.context.close()
+
+
+@needs_browser
+def test_a_machine_that_measured_nothing_of_it_is_told(browser, url: str) -> None:
+    page = visit(browser, f"{url}/index.html#?host=Machine+9")
+    expect(page.locator("article.advice")).to_have_count(2)
+    assert page.locator("select[name=host]").input_value() == "", "the address names what is not there"
+    page.context.close()
+
+
+def test_a_model_page_shows_one_machine_whole_and_leads_to_the_others(site: Path) -> None:
+    page = Page(site / "model/glyph_clip.html")
+    assert page.source.count('<table class="board"') == 1
+    (link,) = [link for link in page.links if link.startswith("../board/")]
+    anchor = Path(link).stem
+    assert anchor in page.ids, "what pointed to the board on this page finds where it is now"
+    board = Page(site / "board" / f"{anchor}.html")
+    assert [OTHER in board.words, HERE in board.words] == [True, False]
+    assert board.source.count("<tbody>") == 1
+    assert board.source.count("<svg") > 2, "its charts"
+
+
+def test_links_lead_to_the_page_where_a_board_is(site: Path) -> None:
+    for name in ("table", "coverage", "findings", "target/x86_cpu_ort", "method/dynamic_int8"):
+        page = Page(site / f"{name}.html")
+        assert sum("board/" in link for link in page.links) >= 2, name
+    records = [Page(path) for path in (site / "record").glob("glyph_clip--*.html")]
+    assert len(records) == 9
+    for page in records:
+        of_another = "Machine 1, 2 cores" in page.words
+        assert any("board/" in link for link in page.links) == of_another, page.path.name
+
+
+def test_a_board_that_another_machine_outgrows_gets_a_page_of_its_own_everywhere(tmp_path: Path) -> None:
+    """What is taken over from the site that is there must not point to where the board was."""
+    store, out = build(tmp_path / "results", shape=SHAPE, plans=PLANS[:2]), tmp_path / "site"
+
+    def again() -> int:
+        return rendering.render(store, model_cards(), method_cards(), target_cards(), out, tmp_path / "work").reused
+
+    again()  # imports the models, whose files are a part of what pages depend on
+    again()
+    assert again() > 0
+    (before,) = list((out / "record").glob("glyph_clip--dynamic*.html"))
+    assert "board/" not in before.read_text(encoding="utf-8")
+    elsewhere(store, 1)
+    for record in [record for record in store.records() if record.environment.host == OTHER]:
+        if record.cell.model == "glyph_clip":
+            cell = msgspec.structs.replace(record.cell, variant="more")
+            columns = store.columns(record) if record.columns_sha256 else None
+            store.put(msgspec.structs.replace(record, key="cccc" + record.key[4:], cell=cell), columns)
+    assert again() == 0, "no page of a record may stay as it was"
+    links = Page(before).links
+    assert any("board/" in link and (before.parent / link).resolve().is_file() for link in links)
+
+
+def test_recommend_names_the_machine_and_what_else_there_is(store: Store, squeezemark: Squeezemark) -> None:
+    asked = ("recommend", "--max-loss", "9", "--results", store.folder)
+    done = squeezemark(*asked)
     assert done.returncode == 0, done.stderr
-    first, second = (done.stdout.index(f"glyph_clip, {host}: ") for host in (HERE, OTHER))
-    assert first < second, "where most was measured comes first"
-    assert "Fits on all 4 boards" in done.stdout
+    assert f"2 more of these boards are of other machines, which --machine names ('all' for each): {OTHER}." in done.stdout
+    assert "Fits on all 2 models" in done.stdout
     assert "--target names" not in done.stdout, "there is one target"
+    every = squeezemark(*asked, "--machine", "all").stdout
+    first, second = (every.index(f"glyph_clip, {host}: ") for host in (HERE, OTHER))
+    assert first < second, "where most was measured comes first"
+    assert "Fits on all 4 boards" in every
+    one = squeezemark(*asked, "--machine", "machine 1", "--json")
+    assert {found["host"] for found in json.loads(one.stdout)} == {OTHER}
+    wrong = squeezemark(*asked, "--machine", "Machine 9")
+    assert wrong.returncode == 2
+    assert "There is no machine that measured 'Machine 9'." in wrong.stderr
+    assert HERE in wrong.stderr
 
 
 def test_recommend_names_the_targets_and_tiers_that_it_leaves_out(squeezemark: Squeezemark, tmp_path: Path) -> None:

@@ -111,6 +111,26 @@ def test_the_newest_record_of_a_cell_is_taken(mine, installed):
     assert found.manifest.created == "2026-11-23T10:00:00+00:00"
 
 
+def test_a_bundle_is_of_one_machine(mine, installed, tmp_path):
+    for record in list(mine.store.records()):
+        other = replace(record, key=f"0{record.key[1:]}", environment=replace(record.environment, cpu="Another CPU"))
+        mine.store.put(other, mine.store.columns(record) if record.columns_sha256 else None)
+    with pytest.raises(UsageError, match=r"from 2 machines, and a bundle is of one; name one with --machine: Another CPU"):
+        collect("mine", mine.store, installed)
+    found = collect("mine", mine.store, installed, machine="another")
+    assert {record.environment.cpu for record in found.records} == {"Another CPU"}, "the uncompressed model is of that machine too"
+    assert len(found.records) == 3
+    assert Verifier(installed.targets).bundle(pack(tmp_path, found.manifest, found.contents)).findings == ()
+    with pytest.raises(UnknownName, match="no machine that measured 'a third'"):
+        collect("mine", mine.store, installed, machine="a third")
+
+
+def test_an_author_is_named_in_some_words(mine, installed, tmp_path):
+    found = collect("mine", mine.store, installed, author="A" * 201)
+    (finding,) = Verifier(installed.targets).bundle(pack(tmp_path, found.manifest, found.contents)).findings
+    assert "its author is named in 201 characters, and 200 are the most" in finding.problem
+
+
 def _without(pattern):
     return lambda store: [path.unlink() for path in store.folder.glob(pattern)]
 
@@ -192,13 +212,13 @@ def test_files_that_no_record_hashes_are_refused_and_caches_left_out(tmp_path):
 
 
 def test_a_recipe_is_packed_with_the_source_of_its_steps(tmp_path):
-    """The published records of one on one machine, if this source is still theirs: as text, for it is published already."""
+    """The published records of one on one of the machines, if this source is still theirs."""
     found, published, store = registry.discover(), Store(ROOT / "site" / "results"), Store(tmp_path / "results")
     store.prepare()
     for record in published.records():
-        if record.cell.method in ("baseline_fp32", "token_merging_int4") and "amx_int8" in record.environment.cpu_flags:
+        if record.cell.method in ("baseline_fp32", "token_merging_int4"):
             store.put(record, published.columns(record) if record.columns_sha256 else None)
-    collection = collect("token_merging_int4", store, found)
+    collection = collect("token_merging_int4", store, found, machine="with AMX")
     assert {"recipes/token_merging_int4.toml", "method/token_merging/apply.py", "method/int4_rtn/apply.py"} <= collection.contents.keys()
     path = pack(tmp_path, collection.manifest, collection.contents)
     assert Verifier(found.targets).bundle(path).findings == ()

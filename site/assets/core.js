@@ -136,7 +136,7 @@ const Squeezemark = (() => {
   const recordPage = (row) =>
     `${root}record/${row.page ?? `${row.board.model}--${row.method.name}--${row.variant}--${row.board.target}--${row.key}`}.html`;
   const methodPage = (method) => `${root}method/${method.page}.html`;
-  const boardPage = (board) => `${root}model/${data.models[board.model].page}.html#${board.anchor}`;
+  const boardPage = (board) => root + (board.alone ? `board/${board.anchor}.html` : `model/${data.models[board.model].page}.html#${board.anchor}`);
   const modelTitle = (name) => data.models[name]?.title ?? name;
   const targetTitle = (name) => data.targets[name]?.title ?? name;
 

@@ -10,13 +10,18 @@
   const SHOWN = 3;
   const DEPTH = 0.85; // of the best accuracy: below, the differences that matter could not be seen
   const UNITS = { "": 1e6, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
-  const defaults = { target: Squeezemark.usual(), model: "", loss: "1", size: "", latency: "", division: "", licence: "", prefer: "" };
+  const defaults = { target: Squeezemark.usual(), host: "", model: "", loss: "1", size: "", latency: "", division: "", licence: "", prefer: "" };
   const fields = form.elements;
 
   Squeezemark.options(
     fields.target,
     Object.keys(data.targets).map((name) => [name, Squeezemark.targetTitle(name)]),
   );
+  Squeezemark.options(
+    fields.host,
+    Squeezemark.hosts.map((name) => [name, name]),
+  );
+  fields.host.parentElement.hidden = Squeezemark.hosts.length < 2;
   Squeezemark.options(
     fields.model,
     Object.keys(data.models).map((name) => [name, Squeezemark.modelTitle(name)]),
@@ -54,7 +59,9 @@
     fill();
     const { now } = store;
     const wish = wishOf(now);
-    const here = data.boards.filter((board) => board.target === now.target && board.baseline && (!now.model || board.model === now.model));
+    const asked = (board) => board.target === now.target && board.baseline && (!now.model || board.model === now.model);
+    const there = { "": (board) => !board.alone, any: () => true }[now.host] ?? ((board) => board.host === now.host);
+    const here = data.boards.filter((board) => asked(board) && there(board));
     const tier = here.some((board) => board.tier === "full") ? "full" : "quick";
     const timed = data.targets[now.target]?.ranked !== false;
     const mute = !timed && (wish.latency !== null || wish.prefer === "faster");
@@ -67,8 +74,7 @@
         : "";
     const boards = here.filter((board) => board.tier === tier).sort((a, b) => (a.model === b.model ? b.rows.length - a.rows.length : a.model < b.model ? -1 : 1));
     const found = mute || wish.badSize ? [] : boards.map((board) => Advice.recommend(board, wish));
-    const several = new Set(boards.map((board) => board.host)).size > 1;
-    place.replaceChildren(...found.map((advice) => card(advice, wish, several)));
+    place.replaceChildren(...found.map((advice) => card(advice, wish)));
     if (!found.length && !mute && !wish.badSize) place.append(make("p", { class: "note" }, say("Nothing has been measured there yet.")));
     place.dataset.ready = "";
     const fit = found.reduce((sum, advice) => sum + advice.picks.length, 0);
@@ -77,7 +83,7 @@
       : "";
   }
 
-  function card(advice, wish, several) {
+  function card(advice, wish) {
     const { board, picks } = advice;
     const title = make(
       "h3",
@@ -93,9 +99,9 @@
         }) +
           (board.baseline.latency ? `${say(", ")}${Squeezemark.compact(board.baseline.latency)} ms` : ""),
       ),
-      several ? make("span", { class: "under" }, board.host) : "",
+      Squeezemark.hosts.length > 1 ? make("span", { class: "under" }, board.host) : "",
     );
-    const made = make("article", { class: "advice", "data-board": board.anchor }, title);
+    const made = make("article", { class: "advice", "data-board": board.anchor }, title, elsewhere(board));
     if (!picks.length) made.append(make("p", { class: "headline" }, make("span", { class: "quiet" }, say("Nothing fits."))));
     else made.append(...told(advice, wish));
     made.append(fallenWords(advice));
@@ -103,6 +109,14 @@
     if (chart) made.append(chart);
     if (picks.length) made.append(command(picks[0].row), links(advice));
     return made;
+  }
+
+  function elsewhere(board) {
+    const same = (other) => ["model", "target", "tier", "seed"].every((name) => other[name] === board[name]);
+    const others = data.boards.filter((other) => other !== board && same(other));
+    if (!others.length) return "";
+    const links = others.map((other, index) => [index ? say(", ") : "", make("a", { href: Squeezemark.boardPage(other) }, other.host)]);
+    return make("span", { class: "under" }, say("Also measured on"), " ", links);
   }
 
   function told({ picks }, wish) {

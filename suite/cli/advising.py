@@ -11,6 +11,8 @@ from suite.cli.options import discover, finite, method_path, split
 from suite.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from suite.recommend import Advice, Pick
     from suite.summarize import Board
 
@@ -18,6 +20,7 @@ SHOWN = 5
 LOSS = "1"
 """Points of accuracy to spend if nobody says: the front page's too."""
 ANY = "any"
+EVERY = "all"
 DIVISIONS = ("data-free", "calibration", "training")
 
 
@@ -35,6 +38,7 @@ def _points(_context: click.Context, _parameter: click.Parameter, text: str) -> 
 @click.command()
 @click.option("--models", multiple=True, callback=split, help="Models to look at, separated by commas. Default: all.")
 @click.option("--target", help="Where it is to run. Default: the target that most was measured on.")
+@click.option("--machine", help=f"A part of its name, or {EVERY!r}. Default: of each model the one where most was measured.")
 @click.option(
     "--max-loss",
     metavar="POINTS",
@@ -61,8 +65,9 @@ def _points(_context: click.Context, _parameter: click.Parameter, text: str) -> 
 @click.option("--plugins", multiple=True, callback=split, help="Folders with your own methods/ or targets/.")
 @method_path
 def recommend(
-    results: Path, target: str | None, models: tuple[str, ...], show: int, as_json: bool, plugins: tuple[str, ...], **asked: Any
-) -> None:
+    results: Path, target: str | None, machine: str | None, models: tuple[str, ...], show: int, as_json: bool, plugins: tuple[str, ...],
+    **asked: Any,
+) -> None:  # fmt: skip
     """What to use: the variants that fit what you can spend, the best first. Reads records, measures nothing.
 
     \b
@@ -89,7 +94,7 @@ def recommend(
     )
     store, registry = Store(results), discover(plugins)
     summarized = summarize(store.records(), store.columns)
-    boards = _chosen(summarized, target, models)
+    boards = _chosen(summarized, target, models, machine)
     found = advise(boards, wish, registry.methods, registry.targets)
     _tell_lost(boards)
     if as_json:
@@ -101,7 +106,7 @@ def recommend(
         raise click.exceptions.Exit(1)
 
 
-def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, ...]) -> "tuple[Board, ...]":
+def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, ...], machine: str | None) -> "tuple[Board, ...]":
     """The boards of a target, of the largest tier that it has; of each model's the one where most was measured first.
 
     Raises UnknownName, UsageError.
@@ -119,8 +124,19 @@ def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, 
         if model not in {board.model for board in here}:
             raise UnknownName("measured model", model, {board.model for board in here})
     tier = "full" if any(board.tier == "full" for board in here) else "quick"
-    chosen = (board for board in here if board.tier == tier and (not models or board.model in models))
+    chosen = _on([board for board in here if board.tier == tier and (not models or board.model in models)], machine)
     return tuple(sorted(chosen, key=lambda board: (board.model, -len(board.rows))))
+
+
+def _on(boards: "Sequence[Board]", machine: str | None) -> "Sequence[Board]":
+    """Those of the machines that were asked for. Raises UnknownName."""
+    from suite.machine import named
+    from suite.recommend import main_boards
+
+    if machine is None:
+        return main_boards(boards)
+    hosts = named("" if machine == EVERY else machine, (board.host for board in boards))
+    return [board for board in boards if board.host in hosts]
 
 
 def _tell_lost(boards: "tuple[Board, ...]") -> None:
@@ -176,6 +192,11 @@ def _tell_rest(boards: "tuple[Board, ...]", every: "tuple[Board, ...]") -> None:
     if others:
         named = ", ".join(f"{name} ({count})" for name, count in sorted(others.items()))
         click.echo(f"These are the boards of {target}. There are others, which --target names: {named}.")
+    models, told = {board.model for board in boards}, {id(board) for board in boards}
+    mine = [board for board in every if (board.target, board.tier) == (target, tier) and board.model in models and id(board) not in told]
+    if mine:
+        hosts = ", ".join(sorted({board.host for board in mine}))
+        click.echo(f"{len(mine)} more of these boards are of other machines, which --machine names ({EVERY!r} for each): {hosts}.")
     if smaller := sum(board.target == target and board.tier != tier for board in every):
         click.echo(f"Left out are {smaller} of {target} that were measured in another tier.")
 

@@ -25,12 +25,13 @@ SHOWN = 5
     "--recipe", "recipe_files", multiple=True, callback=split, help="The file of NAME, if it is a recipe of your own: my_recipe.toml."
 )
 @click.option("--author", help="Who is to be named. Default: nobody.")
+@click.option("--machine", help="A part of its name: whose records are packed, where there are those of several machines.")
 @click.option("--sign", "signed", is_flag=True, help="Sign it with minisign, or with Sigstore, whichever is installed.")
 @click.option("--json", "as_json", is_flag=True, help="An object, for scripts: bundle, sha256, signature, text.")
 @plug_ins
 def submit(
-    name: str, results: Path, out: Path, recipe_files: tuple[str, ...], author: str | None, signed: bool, as_json: bool,
-    plugins: tuple[str, ...], model_files: tuple[str, ...],
+    name: str, results: Path, out: Path, recipe_files: tuple[str, ...], author: str | None, machine: str | None, signed: bool,
+    as_json: bool, plugins: tuple[str, ...], model_files: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Pack the method NAME for publication: one file with its records, their raw samples, its source and what it was measured with.
 
@@ -48,7 +49,7 @@ def submit(
     registry = discover(plugins, model_files, recipe_files)
     if signed:
         signing.command(out)
-    collection = collect(name, Store(results), registry, [Path(file) for file in recipe_files], author)
+    collection = collect(name, Store(results), registry, [Path(file) for file in recipe_files], author, machine)
     bundle = pack(out, collection.manifest, collection.contents)
     verdict = Verifier(registry.targets).bundle(bundle)
     if not verdict.ok:

@@ -15,9 +15,10 @@ from suite.comparable import is_local
 from suite.contracts import BASELINE
 from suite.filters import FILTERS
 from suite.heat import SHADES
-from suite.pages import GROUPS, MARGIN, Cards
+from suite.pages import MARGIN, Cards
 from suite.provenance import WORDS
 from suite.publishing.languages import Language, languages
+from suite.slices import GROUPS
 
 
 def sources() -> Path:

@@ -7,11 +7,13 @@ program has changed, its files are linked into the new site instead of being mad
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from suite.comparable import Place, board_key
 from suite.downloads import flat
 from suite.evidence import Evidence, collect_some
 from suite.examples import Gallery
@@ -81,9 +83,14 @@ class Workbench:
         given = self.site.evidence.provenance
         grants = [(stem, given.grants[stem], given.reproduced[stem]) for stem in group.stems if stem in given.grants]
         granted = [(stem, grant.tier, grant.by, grant.at, grant.how, *keys) for stem, grant, keys in grants]
-        part = hash_json([group.digest, self.stamp, number in self.front, group.store.local, granted])
+        part = hash_json([group.digest, self.stamp, number in self.front, group.place in self._alone, group.store.local, granted])
         kept = self.shelf / f"{part[:40]}.json"
         return self.made(number, kept, lambda: self._built(group, number))
+
+    @cached_property
+    def _alone(self) -> frozenset[Place]:
+        """Whose boards have pages of their own, to which the pages of their records lead."""
+        return frozenset(board_key(view.board.rows[0].record) for view in self.site.views if view.alone)
 
     def made(self, number: int, kept: Path, make: Callable[[], Built]) -> Outcome:
         """What is kept under that name, if its files are still there; otherwise what is made now."""

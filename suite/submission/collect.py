@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.comparable import difference_in_keys, identity
+from suite.comparable import board_key, difference_in_keys, identity
 from suite.contracts import BASELINE, MethodCard
 from suite.errors import BrokenRecord, PlugInError, UsageError
+from suite.machine import named
 from suite.plugins import PACKAGES
 from suite.record import Record, encode
 from suite.registry import Registry
@@ -26,13 +27,18 @@ class Collection:
     records: tuple[Record, ...]
 
 
-def collect(name: str, store: Store, registry: Registry, recipe_files: Iterable[Path] = (), author: str | None = None) -> Collection:
-    """Raises UnknownName for a method that is not there, UsageError for what cannot be published, and why, and the PlugInError of a source
-    that cannot be shipped."""
+def collect(
+    name: str, store: Store, registry: Registry, recipe_files: Iterable[Path] = (), author: str | None = None, machine: str | None = None
+) -> Collection:
+    """machine: a part of the name of the one whose records are taken, where there are several.
+
+    Raises UnknownName for a method or machine that is not there, UsageError for what cannot be published, and why, and the PlugInError of
+    a source that cannot be shipped.
+    """
     card: MethodCard = registry.find("method", name)  # type: ignore[assignment]
     if problem := source.problem_of_licence(card.licence):
         raise UsageError(f"{name} cannot be published: {problem}; name one in its card.")
-    records = _records(card, store)
+    records = _records(card, store, machine)
     contents = {path: data for record in records for path, data in _files(store, record)}
     for method in sorted({step.method for record in records for step in record.cell.recipe}):
         contents |= dict(_source(method, registry, records))
@@ -51,8 +57,8 @@ def collect(name: str, store: Store, registry: Registry, recipe_files: Iterable[
     return Collection(found, contents, records)
 
 
-def _records(card: MethodCard, store: Store) -> tuple[Record, ...]:
-    """The newest of each cell of the card's variants on each machine, and the baselines that they are held against."""
+def _records(card: MethodCard, store: Store, machine: str | None) -> tuple[Record, ...]:
+    """The newest of each cell of the card's variants, on one machine for each target, and the baselines that they are held against."""
     variants = {variant.name for variant in card.variants}
     newest: dict[tuple[object, ...], Record] = {}
     for record in sorted(store.records(), key=lambda record: record.created):
@@ -62,18 +68,33 @@ def _records(card: MethodCard, store: Store) -> tuple[Record, ...]:
         what = "none of its records is a result" if mine else "there is no record of it"
         command = f"squeezemark run --methods {BASELINE},{card.name} --results {store.folder}"
         raise UsageError(f"{card.name} cannot be published: {what} in {store.folder}; run `{command}` first.")
+    if machine is not None:
+        hosts = named(machine, (record.environment.host for record in mine))
+        mine = [record for record in mine if record.environment.host in hosts]
+    _check_one_machine(card.name, mine, store)
     beside = {} if card.name == BASELINE else {_baseline(record, newest.values()).name: record for record in mine if record.status == "ok"}
     old = [record for record in newest.values() if record.name in beside]
     return tuple(sorted(old, key=lambda record: record.name)) + tuple(sorted(mine, key=lambda record: record.name))
 
 
+def _check_one_machine(name: str, records: Iterable[Record], store: Store) -> None:
+    """Raises UsageError for records of one target from several: `suite.submission.together` would refuse their bundle."""
+    hosts: dict[str, set[str]] = {}
+    for record in records:
+        hosts.setdefault(record.cell.target, set()).add(record.environment.host)
+    for target, found in sorted(hosts.items()):
+        if len(found) > 1:
+            listed = "; ".join(sorted(found))
+            several = f"{store.folder} holds records of it on {target} from {len(found)} machines, and a bundle is of one"
+            raise UsageError(f"{name} cannot be published like that: {several}; name one with --machine: {listed}.")
+
+
 def _baseline(record: Record, records: Iterable[Record]) -> Record:
-    """The uncompressed model that a result is held against: on the same target and items, and comparable."""
+    """The uncompressed model that a result is held against: on the same machine, target and items, and comparable."""
     cell, reason = record.cell, "there is no record of the uncompressed model beside it"
     for other in records:
-        found = other.cell
-        same = (found.model, found.target, found.tier, found.test_seed) == (cell.model, cell.target, cell.tier, cell.test_seed)
-        if found.method == BASELINE and found.component is None and other.status == "ok" and same:
+        whole = other.cell.method == BASELINE and other.cell.component is None and other.status == "ok"
+        if whole and board_key(other) == board_key(record):
             problem = difference_in_keys(record, other)
             if problem is None:
                 return other

@@ -39,6 +39,7 @@ NAME = re.compile(rf"{WORD}(?:/{WORD})*")
 """Of a member: so plain that it means the same file on every system."""
 DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 LONGEST_NAME, DEEPEST = 240, 8
+LONGEST_AUTHOR = 200
 
 SOURCES = frozenset({".py", ".pyi", ".toml", ".md", ".txt", ".rst", ".json", ".csv", ".yaml", ".yml", ".cfg", ".ini", ".typed", ".c", ".h"})
 """Suffixes of source. What is made from it, weights included, is made anew and never shipped."""
@@ -88,6 +89,8 @@ def decode(data: bytes) -> Manifest:
             raise ValueError(f"its format is {version}, and this squeezemark reads {FORMAT}")
         found = msgspec.json.decode(data, type=Manifest)
         json.loads(data, object_pairs_hook=_once)
+        if len(found.author or "") > LONGEST_AUTHOR:
+            raise ValueError(f"its author is named in {len(found.author or ''):,} characters, and {LONGEST_AUTHOR} are the most")
         return found
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"its manifest cannot be read: {error}") from error
