@@ -29,7 +29,7 @@ Columns = dict[str, Array]
 PRECISE = 0.01
 """The half width of the speed-up's interval, as a share of it, at which no more launches are added."""
 SAME = 0.05
-"""The uncompressed model beside itself is as fast as itself: of all published sessions the furthest is 2.8 % away."""
+"""The uncompressed model beside itself is as fast as itself: of all published sessions on a ranked host the furthest is 2.8 % away."""
 SERVER_BOUND = 5.0
 """The server scenario's bound, in medians of the uncompressed model's single-stream latency: the same for both sides."""
 PATIENCE = 5.0
