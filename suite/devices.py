@@ -65,6 +65,16 @@ class DeviceBoard:
         return tuple(entry for entry, rank in zip(good, ranks, strict=True) if rank == 1)
 
     @cached_property
+    def first(self) -> tuple[Entry, ...]:
+        """Of each target the uncompressed model and the fastest that loses at most LOSS, one whose speed is ranked if there is one."""
+        best: dict[str, Entry] = {}
+        for entry in sorted(self.entries, key=lambda entry: entry.row.not_ranked is not None):
+            if entry.difference.low >= -LOSS and not entry.row.is_baseline:
+                best.setdefault(entry.view.board.target, entry)
+        chosen = {id(entry) for entry in best.values()}
+        return tuple(entry for entry in self.entries if id(entry) in chosen or entry.row.is_baseline)
+
+    @cached_property
     def targets(self) -> tuple[str, ...]:
         """Those that it compares, by name."""
         return tuple(sorted({entry.view.board.target for entry in self.entries}))

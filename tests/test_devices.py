@@ -14,7 +14,7 @@ from site_pages import Page, publish
 from site_store import PLANS, TARGET, Plan, build, cell, key, put
 
 from suite.devices import LOSS, device_boards, kernels
-from suite.figures import BesideReference, InstructionCounts
+from suite.figures import BesideReference, Health, InstructionCounts
 from suite.latency import summarize as latency_of
 from suite.pages import BoardView, Cards
 from suite.record import Estimate
@@ -96,6 +96,19 @@ def test_the_answer_is_the_fastest_that_keeps_its_accuracy_and_what_ties_with_it
     assert [entry.row.record.cell.method for entry in board.near] == ["dynamic_int8", "static_int8"]
 
 
+def test_of_each_target_the_uncompressed_model_and_its_best_stand_open(world):
+    on(world, OTHER, "static_int8", right(320), (2.5, 2.4, 2.6))
+    on(world, TARGET, "static_int8", right(320), (1.5, 1.4, 1.6))
+    (board,) = device_boards(views(world), CARDS, world.columns)
+    first = [(entry.row.record.cell.target, entry.row.record.cell.method) for entry in board.first]
+    assert first == [(OTHER, "dynamic_int8"), (TARGET, "static_int8"), (OTHER, "baseline_fp32"), (TARGET, "baseline_fp32")]
+    fastest = next(record for record in world.records if record.cell.target == OTHER and record.cell.method == "dynamic_int8")
+    world.records[world.records.index(fastest)] = replace(fastest, latency=replace(fastest.latency, health=Health("E", (), {}, ())))
+    (board,) = device_boards(views(world), CARDS, world.columns)
+    assert (OTHER, "static_int8") in [(entry.row.record.cell.target, entry.row.record.cell.method) for entry in board.first]
+    assert len(board.first) == 4
+
+
 def test_one_target_alone_is_no_board_and_neither_is_one_without_a_reference(world):
     alone = Results()
     on(alone, TARGET, "baseline_fp32", right(320), (1.0, 1.0, 1.0))
@@ -175,6 +188,8 @@ def test_the_page_says_what_moving_gains_and_what_changes(page):
     words = Page(page / "runtimes.html").words
     assert "Fastest that loses at most a point" in words
     assert "The other runtime" in words
+    assert "Of each target the uncompressed model" in words
+    assert "results on 2 targets, the fastest first" in words
     assert "None of 2 is surely more or less accurate here" in words
     record = next((page / "record").glob(f"glyph_clip--dynamic_int8--per_channel--{OTHER}*.html"))
     assert "it was timed beside the uncompressed model on" in Page(record).words
