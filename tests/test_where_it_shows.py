@@ -14,7 +14,6 @@ from site_gallery import EVIL, cards, fill, installed
 from site_pages import Page, assert_inert, pages, publish, read_csv, record_page
 from site_store import PLANS, SHAPE, TARGET, build, key, put_alone
 
-from suite import pages as shown
 from suite import slices
 from suite.contracts import BASELINE
 from suite.record import Record, Streaming, TokenTimes
@@ -176,13 +175,13 @@ def test_records_without_groups_in_their_columns_show_them_all_the_same(tmp_path
 
 
 def test_of_many_groups_the_worst_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shown, "GROUPS", 2)
+    monkeypatch.setattr(slices, "GROUPS", 2)
     gaps = {"a": (-0.1, -0.2, 0.0), "b": (-0.3, -0.4, -0.2), "c": (0.1, 0.0, 0.2)}
     half = share(np.array([True, False]))
     made = [slices.Group("kind", name, 9, half, half, type(half)(*gap)) for name, gap in gaps.items()]
-    (table,) = shown.slice_tables(made)
+    (table,) = slices.slice_tables(made)
     assert ([group.name for group in table.groups], table.more) == (["b", "a"], 1)
-    assert shown.slice_tables(()) == ()
+    assert slices.slice_tables(()) == ()
 
 
 def test_agreement_stands_beside_the_flips(site: Path, store: Store) -> None:
