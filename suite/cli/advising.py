@@ -195,7 +195,7 @@ def _tell_rest(boards: "tuple[Board, ...]", every: "tuple[Board, ...]") -> None:
     models, told = {board.model for board in boards}, {id(board) for board in boards}
     mine = [board for board in every if (board.target, board.tier) == (target, tier) and board.model in models and id(board) not in told]
     if mine:
-        hosts = ", ".join(sorted({board.host for board in mine}))
+        hosts = "; ".join(sorted({board.host for board in mine}))
         click.echo(f"{len(mine)} more of these boards are of other machines, which --machine names ({EVERY!r} for each): {hosts}.")
     if smaller := sum(board.target == target and board.tier != tier for board in every):
         click.echo(f"Left out are {smaller} of {target} that were measured in another tier.")
