@@ -22,9 +22,7 @@ RARE = 0.01
 
 def launches(session: Session, number: int) -> Array:
     """The log ratio of each launch of one session, (launches,): the median over its quads."""
-    cell = measure.Session(
-        session.workspace, session.planned, session.targets, session.bundle, session.test, session.references, lambda *_: None
-    )
+    cell = session.cell()
     cell.effort = measure.Effort(number, number, cell.effort.seconds, cell.effort.others)
     logs = quad_log_ratios(*undisturbed(measure.stacked(list(measure.paired(cell)))))
     found: Array = np.nanmedian(logs, axis=-1)

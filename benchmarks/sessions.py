@@ -19,6 +19,7 @@ from suite.contracts import BASELINE
 from suite.evaluate import Bundle, evaluate
 from suite.execute import Bench, Shelf
 from suite.health import health
+from suite.measure import Session as Cell
 from suite.plan import PlannedCell, plan
 from suite.protocol import Job
 from suite.record import Estimate, Latency
@@ -63,10 +64,14 @@ class Session:
         latency, _, columns = measure.measure(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
         return latency, columns
 
+    def cell(self) -> Cell:
+        """What launches its worker, as `squeezemark run` does."""
+        return Cell(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
+
     def speed_up(self) -> tuple[Estimate, Array, str]:
         """The ratio alone, by the launches of the cell's tier, of which `squeezemark run` adds more until the interval is narrow; the log
         ratios of their quads, (launches, quads); and the grade of the machine meanwhile."""
-        session = measure.Session(self.workspace, self.planned, self.targets, self.bundle, self.test, self.references, quiet)
+        session = self.cell()
         columns = measure.stacked(list(measure.paired(session)))
         (old, new), seen = undisturbed(columns), health(columns)
         ratio = speed_up(old, new, STRETCH if session.effort.adaptive else 1.0)

@@ -15,11 +15,10 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the usual target's board of a model advises for WISH. others: the boards of further machines."""
+    """What the usual target's board of a model advises for WISH."""
 
     view: BoardView
     advice: Advice
-    others: tuple[BoardView, ...]
 
     @property
     def tied(self) -> int:
@@ -44,7 +43,7 @@ def prebuilt(views: Sequence[BoardView], cards: Cards) -> tuple[Answer, ...]:
     here = [view for view in views if (view.board.target, view.board.tier) == (target, tier) and view.board.baseline is not None]
     here = sorted((view for view in here if not view.alone), key=lambda view: (view.board.model, -len(view.board.rows)))
     found = recommend([view.board for view in here], WISH, cards.methods, cards.targets)
-    return tuple(Answer(view, advice, beside(view, views)) for view, advice in zip(here, found, strict=True))
+    return tuple(Answer(view, advice) for view, advice in zip(here, found, strict=True))
 
 
 def beside(view: BoardView, views: Iterable[BoardView]) -> tuple[BoardView, ...]:

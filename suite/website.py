@@ -148,10 +148,9 @@ class Site:
     def _front(self) -> dict[str, Any]:
         first = front(self.views, self.cards)
         rest = [view for view in self.views if view not in first]
-        further = {view.anchor: beside(view, self.views) for view in first}
+        further = {view.anchor: beside(view, self.views) for view in self.views if not view.alone}
         shown = {"views": first, "others": rest, "listings": self.listings, "limit": FIRST_ROWS, "shown": SHOWN, "heats": self._heats}
-        shown["further"] = further
-        return {**shown, "answers": prebuilt(self.views, self.cards)}
+        return {**shown, "further": further, "answers": prebuilt(self.views, self.cards)}
 
     def _findings(self) -> dict[str, Any]:
         views = [view for view in self.views if self.cards.is_reference(view.board.target)] or self.views

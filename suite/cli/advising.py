@@ -107,7 +107,7 @@ def recommend(
 
 
 def _chosen(boards: "tuple[Board, ...]", target: str | None, models: tuple[str, ...], machine: str | None) -> "tuple[Board, ...]":
-    """The boards of a target, of the largest tier that it has; of each model's the one where most was measured first.
+    """The boards of a target, of the largest tier that it has, on the machines that were asked for, the largest of each model first.
 
     Raises UnknownName, UsageError.
     """
