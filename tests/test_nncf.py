@@ -207,3 +207,27 @@ def test_a_recipe_may_prune_the_module_first(work, tmp_path):
     assert sum(weight.elements for weight in after) < sum(weight.elements for weight in before)
     assert {weight.bits for weight in after} == {8}
     assert files["text"].read_bytes() == lowered["text"].read_bytes(), "no step touched it"
+
+
+def test_an_answer_has_the_names_of_the_file_alone(tmp_path):
+    """Compiled, an output is known by the names of the casts before it too: a model whose answers are the next one's inputs would feed these."""
+    names = {"first": ("x", "between"), "second": ("between", "y")}
+    files = {}
+    for part, (given, wanted) in names.items():
+        tensors = [helper.make_tensor_value_info(name, 1, ["batch", 4]) for name in (given, wanted)]
+        weight = numpy_helper.from_array(np.eye(4, 4, dtype=np.float16) * 2, "weight")
+        nodes = [
+            helper.make_node("Cast", [given], ["graph_input_cast_0"], to=10),
+            helper.make_node("MatMul", ["graph_input_cast_0", "weight"], ["graph_output_cast_0"]),
+            helper.make_node("Cast", ["graph_output_cast_0"], [wanted], to=1),
+        ]
+        graph = helper.make_graph(nodes, part, tensors[:1], tensors[1:], [weight])
+        files[part] = tmp_path / f"{part}.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), files[part])
+    run = importlib.import_module(f"targets.{TARGET}.runner").Runner(files, REGISTRY.targets[TARGET].settings).run
+    x = np.ones((1, 4), np.float32)
+    found = run("first", {"x": x})
+    assert set(found) == {"between"}
+    found = run("second", found)
+    assert set(found) == {"y"}
+    np.testing.assert_array_equal(found["y"], 4 * x)

@@ -27,17 +27,18 @@ class Runner:
         self.requests, self.outputs = {}, {}
         for name, path in files.items():
             try:
-                compiled = core.compile_model(core.read_model(path), "CPU", config)
+                model = core.read_model(path)
+                self.outputs[name] = [sorted(output.get_names()) for output in model.outputs]  # compiled, it has more names
+                compiled = core.compile_model(model, "CPU", config)
             except RuntimeError as error:
                 raise NotApplicable(f"OpenVINO cannot run {Path(path).name}: {_told(error)}") from error
             used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
             if used != wanted:
                 raise NotApplicable(f"OpenVINO computes in {used} on this processor, not in {wanted}")
             self.requests[name] = compiled.create_infer_request()
-            self.outputs[name] = [sorted(output.get_names()) for output in compiled.outputs]
 
     def run(self, component: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by each of their names, computed when this returns."""
+        """Outputs by each name that the file gives them, computed when this returns."""
         request = self.requests[component]
         request.infer(dict(inputs), share_inputs=True)
         found: dict[str, Array] = {}
