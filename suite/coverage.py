@@ -79,16 +79,16 @@ class Matrix:
         return tuple((method, tuple(of)) for method, of in lines.items())
 
     @cached_property
-    def counts(self) -> Mapping[State, int]:
-        """How many squares are in each state."""
-        found = Counter(square.state for _, lines in self.methods for line in lines for square in line.squares)
-        return {state: found[state] for state in STATES}
+    def by_model(self) -> Mapping[str, Mapping[State, int]]:
+        """How many variants are in each state on each model."""
+        squares = [line.squares for _, lines in self.methods for line in lines]
+        found = (Counter(of[place].state for of in squares) for place in range(len(self.views)))
+        return {view.board.model: {state: of[state] for state in STATES} for view, of in zip(self.views, found, strict=True)}
 
     @cached_property
-    def ran(self) -> tuple[int, ...]:
-        """How many variants ran on each model."""
-        lines = [line for _, of in self.methods for line in of]
-        return tuple(sum(line.squares[place].state == "ok" for line in lines) for place in range(len(self.views)))
+    def counts(self) -> Mapping[State, int]:
+        """How many squares are in each state."""
+        return {state: sum(of[state] for of in self.by_model.values()) for state in STATES}
 
     @cached_property
     def untried(self) -> tuple[str, ...]:

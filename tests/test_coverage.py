@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from playwright.sync_api import expect
 from site_cards import method_cards
 from site_pages import Page, publish
-from site_store import PLANS, SHAPE, build
+from site_store import PLANS, SHAPE, build, elsewhere
 
 from suite.coverage import matrices, state
 from suite.pages import BoardView, Cards
@@ -54,7 +54,7 @@ def test_every_square_is_in_the_state_of_its_record(results: Results) -> None:
         ("gptq", "int4"): ["unsupported", "failed"],
     }
     assert dict(matrix.counts) == {"ok": 7, "unsupported": 1, "failed": 1, "none": 1}
-    assert matrix.ran == (4, 3)
+    assert {model: of["ok"] for model, of in matrix.by_model.items()} == {"a": 4, "b": 3}
     assert matrix.untried == tuple(sorted(method_cards().keys() - {"baseline_fp32", "static_int8", "int4_rtn"}))
 
 
@@ -119,6 +119,26 @@ def test_the_page_tells_every_state_with_its_record_and_reason(tmp_path: Path) -
         assert f"record/{record.name}.html" in page.links
     assert [link for link in page.links if "-reason-" in link], "the numbers lead to the reasons"
     assert "Never tried on this machine: int4_rtn" in page.words
+
+
+def test_several_matrices_are_counted_in_one_table_and_the_first_lies_open(tmp_path: Path) -> None:
+    store = build(tmp_path / "results", shape=SHAPE, plans=PLANS[:3])
+    publish(store, tmp_path / "one")
+    alone = Page(tmp_path / "one/coverage.html").source
+    assert [alone.count("<table"), alone.count("<details>")] == [1, 0]
+    elsewhere(store, 1)
+    for record in list(store.records()):
+        if record.environment.cpu == "Machine 1" and record.cell.model == "scene_vqa":
+            store.path(record.name).unlink()
+    publish(store, tmp_path / "two")
+    page = Page(tmp_path / "two/coverage.html")
+    overview = re.search(r"<tbody>.*?</tbody>", page.source, re.DOTALL)[0]
+    lines = [line.split("</th>")[1] for line in overview.split("</tr>")[:-1]]
+    told = [[" ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in line.split("</td>")[:-1]] for line in lines]
+    assert told == [["✓ 3 ok ✗ 1 failed"] * 2, ["✓ 3 ok ✗ 1 failed", "– not measured"]]
+    assert set(re.findall(r'href="#([^"]+)"', overview)) <= set(page.ids)
+    assert [page.source.count("<table"), page.source.count("<details>")] == [3, 1]
+    assert page.source.index("<details>") > page.source.rindex("<h2"), "where most was measured lies open"
 
 
 def test_summaries_of_nothing_make_an_empty_page(tmp_path: Path) -> None:
