@@ -210,7 +210,7 @@ def test_a_recipe_may_prune_the_module_first(work, tmp_path):
 
 
 def test_an_answer_has_the_names_of_the_file_alone(tmp_path):
-    """Compiled, an output is known by the names of the casts before it too: a model whose answers are the next one's inputs would feed these."""
+    """Compiled, an output is known by the names of the casts before it too: one component's answers, fed to the next, would bring these."""
     names = {"first": ("x", "between"), "second": ("between", "y")}
     files = {}
     for part, (given, wanted) in names.items():
