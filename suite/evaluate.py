@@ -71,7 +71,7 @@ def evaluate(
         compressed=bundle.files(), inputs=str(test.inputs), items=items, out=str(out), caches=bundle.caches(),
         timed=target.ranks_latency and cell.component is None,
     )  # fmt: skip
-    result = workspace.work(target, job, workspace.config.limits.evaluate_s, progress)
+    result = workspace.work(target, job, workspace.config.limits.evaluate_s, progress, timed=False)
     predictions = {name.removeprefix("prediction:"): array for name, array in arrays.load(out).items() if name.startswith("prediction:")}
     return Evaluation(*score(card, test.labels(), predictions, result["seconds"]), out)
 

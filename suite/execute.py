@@ -15,7 +15,7 @@ from suite.contracts import TargetCard
 from suite.errors import CellFailed, NotWritable
 from suite.evaluate import Bundle, evaluate
 from suite.hashing import hash_json
-from suite.measure import Targets, measure
+from suite.measure import EFFORT, Targets, measure
 from suite.metrics import find
 from suite.plan import Plan, PlannedCell
 from suite.protocol import Progress
@@ -148,6 +148,8 @@ class Bench:
             facts |= {"status": failure.status, "reason": failure.reason}
         except NotWritable as error:  # of no record; but whoever reads it should know what to leave out if it comes again
             raise NotWritable(f"{error} It was at {self.planned.title}.") from error
+        finally:
+            self.workspace.standby.dismiss()
         record = self.store.put(self._record(surroundings, facts), columns)
         self.workspace.forget(self.planned.key)
         return record
@@ -160,7 +162,10 @@ class Bench:
         baseline = self.workspace.baseline(cell.model, source, self.progress)
         test = self.workspace.test(cell.model, source, cell.test_seed, self.progress)
         facts["test_sha256"] = test.sha256
+        timed = target.ranks_latency and not cell.component
+        self.workspace.stand_by(target, 1)
         bundle = self.compress(room, baseline, facts)
+        self.workspace.stand_by(target, 1 + EFFORT[cell.tier].processes * timed)
         evaluation = evaluate(self.workspace, self.planned, card, target, bundle, test, room, self.progress)
         facts["accuracy"] = evaluation.accuracy
         if cell.component:

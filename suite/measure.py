@@ -62,6 +62,11 @@ class Effort:
     def adaptive(self) -> bool:
         return self.most > self.fewest
 
+    @property
+    def processes(self) -> int:
+        """How many every cell has: the fewest launches, and as many that load each side first."""
+        return max(self.fewest, len(SIDES) * self.others)
+
 
 EFFORT = {"quick": Effort(3, 3, 0.5, 2), "full": Effort(5, 12, 1.5, 3)}
 
@@ -100,6 +105,7 @@ class Session:
 
     def launches(self, number: int, do: str, **rest: Any) -> Columns:
         """Columns of several, stacked: shape (launches, ...). What the first one chose, calls and quads, the others do too."""
+        self.workspace.stand_by(self.targets.own, number)
         found, shape = [], dict[str, Any]()
         for launch in range(number):
             result, columns = self.launch(do, launch=launch, **rest, **shape)

@@ -1,7 +1,8 @@
 """How the suite talks to its processes: one JSON job on stdin, JSON lines on stdout. Standard library only.
 
 Lines that a process prints: `{"event": "progress", "done": 3, "total": 9, "text": "..."}` any number of times, then one of
-`{"event": "result", ...}` and `{"event": "failed", "status": "...", "reason": "..."}`.
+`{"event": "result", ...}` and `{"event": "failed", "status": "...", "reason": "..."}`. One that is started before there is a job for it
+prints `{"event": "ready"}` when it waits.
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
 from suite import plugins
@@ -36,15 +38,22 @@ OUT_OF_MEMORY = ("bad allocation", "bad_alloc", "cannot allocate memory", "can't
 """How C++ libraries say that memory ran out, through an exception of their own."""
 
 
-def serve(handlers: Mapping[str, Handler], failure: str) -> NoReturn:
-    """Reads a job, runs `handlers[job["do"]]`, prints its result, exits. `failure` is the status of an exception in it."""
-    job = json.load(sys.stdin)
+def serve(handlers: Mapping[str, Handler], failure: str, early: Callable[[], object] | None = None) -> NoReturn:
+    """Reads a job, runs `handlers[job["do"]]`, prints its result, exits. `failure` is the status of an exception in it.
+
+    early: what can be done before there is a job; what fails in it will fail again in the job, which tells of it.
+    """
     out = _take_stdout()
 
     def say(event: str, **facts: Any) -> None:
         out.write(json.dumps({"event": event, **facts}) + "\n")
         out.flush()
 
+    if early is not None:
+        with suppress(Exception):
+            early()
+        say("ready")
+    job = json.load(sys.stdin)
     try:
         _limit(job)
         plugins.add(job.get("paths", {}))

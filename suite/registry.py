@@ -16,7 +16,7 @@ from suite.contracts import MethodCard, ModelCard, Skip, TargetCard, Variant
 from suite.errors import ConfigError, PlugInError, UnknownName
 from suite.hashing import hash_file, hash_folder, hash_json
 from suite.plugins import PACKAGES
-from suite.sources import hash_method, hash_single, hash_training
+from suite.sources import Sources, hash_method, hash_single, hash_training
 from suite.submission.texts import shown
 
 FOLDERS = {"model": "models", "method": "methods", "target": "targets"}
@@ -121,14 +121,14 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
     """Reads every card, and the recipes of every folder of methods and of `recipe_files`."""
     cards: dict[str, dict[str, Card]] = {kind: {} for kind in PACKAGES}
     modules: dict[tuple[str, str], ModuleType] = {}
-    sources, broken = {}, list(own_methods.installed()[1])
+    sources, broken = Sources(), list(own_methods.installed()[1])
     for kind, name, folder in sorted(_folders()):
         try:
             if (kind, name) in sources:
                 raise PlugInError(kind, name, f"two of that name were found, one of them {folder}")
             modules[kind, name] = module = _import(kind, name)
             cards[kind][name] = _card(kind, name, module)
-            sources[kind, name] = HASHES[kind](folder) if folder.is_dir() else hash_single(folder, cards[kind][name])
+            _note(sources, kind, name, folder, cards[kind][name])
         except PlugInError as error:
             cards[kind].pop(name, None)
             broken.append(error)
@@ -138,11 +138,10 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
             if ("method", file.stem) in sources:
                 raise PlugInError("method", file.stem, f"two of that name were found, one of them {file}; rename one of them")
             cards["method"][file.stem] = _recipe(file, cards["method"])
-            sources["method", file.stem] = hash_file(file)
+            sources.later(("method", file.stem), hash_file, file)
         except PlugInError as error:
             cards["method"].pop(file.stem, None)
             broken.append(error)
-    sources |= {("training", name): hash_training(name) for name in cards["model"]}
     _borrow(cards["target"], sources, broken)  # type: ignore[arg-type]
     return Registry(
         models=cards["model"],  # type: ignore[arg-type]
@@ -157,16 +156,30 @@ def discover(recipe_files: Iterable[Path] = ()) -> Registry:
     )
 
 
-def _borrow(cards: dict[str, TargetCard], sources: dict[tuple[str, str], str], broken: list[PlugInError]) -> None:
+def _note(sources: Sources, kind: str, name: str, place: Path, card: Card) -> None:
+    """What a plug-in's results depend on: its folder, or its one file and those beside it. Raises PlugInError if one is missing."""
+    if place.is_dir():
+        sources.later((kind, name), HASHES[kind], place)
+    else:
+        sources[kind, name] = hash_single(place, card)
+    if kind == "model":
+        sources.later(("training", name), hash_training, name)
+
+
+def _borrow(cards: dict[str, TargetCard], sources: Sources, broken: list[PlugInError]) -> None:
     """A target that runs with another's runner depends on that target's source as well. Sets aside those that name what is not there."""
-    own = dict(sources)
+    own = sources | {}  # its own copy, in which nothing is worked out yet
     for name, card in list(cards.items()):
         lost = ("runs with the runner of", card.runner) if card.runner not in (None, *cards) else ("is timed beside", card.reference)
         if lost[1] is not None and lost[1] not in cards:
             broken.append(PlugInError("target", name, f"it {lost[0]} {lost[1]!r}, and there is no such target"))
             del cards[name]
         elif card.runner is not None:
-            sources["target", name] = hash_json([own["target", name], own["target", card.runner]])
+            sources.later(("target", name), _both, own, name, card.runner)
+
+
+def _both(own: Sources, target: str, runner: str) -> str:
+    return hash_json([own["target", target], own["target", runner]])
 
 
 def _ready(probe: Probe, card: TargetCard) -> Probe:

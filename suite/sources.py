@@ -1,8 +1,9 @@
 """What a result depends on, by content: a plug-in's own files, and what a method uses of the room that methods share."""
 
 import ast
-from collections.abc import Iterator
-from functools import cache
+from collections import UserDict
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,20 @@ from suite.hashing import hash_file, hash_folder, hash_json
 
 SHARED = "suite.surgery"
 ROOM = Path(__file__).parent / "surgery"
+
+
+class Sources(UserDict[tuple[str, str], str]):
+    """(kind, name) -> content hash; of most it is worked out when it is first asked for: a command asks for few."""
+
+    def later(self, key: tuple[str, str], work_out: Callable[..., str], *subjects: Any) -> None:
+        """Has a hash worked out when it is asked for."""
+        self.data[key] = partial(work_out, *subjects)  # type: ignore[assignment]
+
+    def __getitem__(self, key: tuple[str, str]) -> str:
+        found = self.data[key]
+        if callable(found):
+            self.data[key] = found = found()
+        return found
 
 
 def hash_method(folder: Path) -> str:

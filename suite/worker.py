@@ -2,11 +2,13 @@
 
 Jobs (see `suite.protocol`): `evaluate` writes predictions, `measure` times the artifact against its baseline (`suite.launch`), `footprint`,
 `scenario` and `server` what else a user pays and gets (the modules of these names, and `suite.arrivals`), `answer` writes what each
-component answers to a call of its own, `imports` says which libraries the model's glue brings.
+component answers to a call of its own, `imports` says which libraries the model's glue brings. `python -m suite.worker TARGET` loads the
+runtime of a target, though no model, before it has its job.
 """
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,4 +81,5 @@ def _finite(run: Run) -> Run:
 
 if __name__ == "__main__":
     jobs = (evaluate, measure, footprint, scenario, server, count, answer, imports)
-    serve({job.__name__: job for job in jobs}, "invalid_output")
+    early = partial(loading.runtime, {"target": sys.argv[1]}) if len(sys.argv) > 1 else None
+    serve({job.__name__: job for job in jobs}, "invalid_output", early)

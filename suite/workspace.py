@@ -22,6 +22,8 @@ from suite.errors import CellFailed, InUse, NotWritable
 from suite.executors import local, remote
 from suite.executors.local import HERE, Interpreter
 from suite.executors.remote import Remote
+from suite.executors.standby import Standby
+from suite.gpu import CUDA
 from suite.protocol import Progress
 from suite.record import Environment
 
@@ -84,6 +86,8 @@ class Workspace:
     failures: dict[str, CellFailed] = field(default_factory=dict)
     """What could not be prepared, so that it is not tried again for every cell."""
     confine: Confine = openly
+    standby: Standby = field(default_factory=Standby)
+    """Workers that wait for jobs of the target at hand."""
 
     def job(self, do: str, **rest: Any) -> dict[str, Any]:
         """A job with what every process needs to know."""
@@ -105,11 +109,25 @@ class Workspace:
         """Its one-minute load average, where it is this machine."""
         return None if self.host else facts.load()
 
-    def work(self, target: TargetCard, job: dict[str, Any], limit_s: float, progress: Progress) -> dict[str, Any]:
-        """The result of a job of `suite.worker` where the target is. Raises CellFailed, HostError."""
+    def stand_by(self, target: TargetCard, number: int) -> None:
+        """Starts so many workers of a target that there will be jobs for: as many at most as the machine has gigabytes to spare.
+
+        Not on another machine or on a GPU, whose memory they might take, and not in a sandbox, which knows the job's paths.
+        """
+        if self.host is None and self.confine is openly and target.device != CUDA:
+            number = min(number, psutil.virtual_memory().available // GIB)
+            self.standby.fill(number, environments.interpreter(target), "suite.worker", target.runs_with)
+
+    def work(self, target: TargetCard, job: dict[str, Any], limit_s: float, progress: Progress, timed: bool = True) -> dict[str, Any]:
+        """The result of a job of `suite.worker` where the target is. Raises CellFailed, HostError.
+
+        timed: beside it no other worker starts.
+        """
         limit = limit_s * target.patience
         if self.host is None:
-            return local.run("suite.worker", job, limit, progress, self.confine(environments.interpreter(target), job))
+            interpreter = environments.interpreter(target)
+            started = self.standby.take(interpreter, "suite.worker", target.runs_with, alone=timed)
+            return local.run("suite.worker", job, limit, progress, self.confine(interpreter, job), started)
         memory = int(self.host.facts["memory_bytes"] * MOST_MEMORY) or job["memory_bytes"]
         there = job | {"memory_bytes": min(memory, job["memory_bytes"]), "file_bytes": 0}  # what is free on this disk says nothing of that
         return self.host.run("suite.worker", there, (job["model"],), limit, progress)

@@ -36,6 +36,9 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 A runtime's own threads are a setting of the target, and are not touched by this."""
 
 
+Lines = queue.Queue[str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Interpreter:
     """What runs Python: a command, before which there may be an emulator or a sandbox, and what is added to its environment.
@@ -53,27 +56,52 @@ class Interpreter:
 HERE = Interpreter()
 
 
-def run(module: str, job: Mapping[str, Any], timeout_s: float, progress: Progress, interpreter: Interpreter = HERE) -> dict[str, Any]:
-    """The result of `python -m module` for `job`. Raises CellFailed: as the process says, or for how it died, or `timeout`, or for
-    processes that it left behind."""
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process of the protocol that has no job yet. lines: what it prints. errors: the file of its stderr. mark: see `limits.MARK`."""
+
+    process: "subprocess.Popen[str]"
+    lines: Lines
+    errors: IO[bytes]
+    mark: str
+
+
+def start(interpreter: Interpreter, module: str, *arguments: str) -> Started:
+    """`python -m module`, in a session of its own."""
     mark = uuid.uuid4().hex
-    with tempfile.TemporaryFile("w+b") as errors:
-        process = subprocess.Popen(
-            [*interpreter.command, "-m", module],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
-            env={**os.environ, **ONE_THREAD, **interpreter.environ, MARK: mark},
-        )  # fmt: skip
+    errors = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - open for as long as the process is there
+    process = subprocess.Popen(
+        [*interpreter.command, "-m", module, *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
+        env={**os.environ, **ONE_THREAD, **interpreter.environ, MARK: mark},
+    )  # fmt: skip
+    return Started(process, pumped(process), errors, mark)
+
+
+def run(
+    module: str,
+    job: Mapping[str, Any],
+    timeout_s: float,
+    progress: Progress,
+    interpreter: Interpreter = HERE,
+    started: Started | None = None,
+) -> dict[str, Any]:
+    """The result of `python -m module` for `job`, by a process that was started for it before if there is one. Raises CellFailed: as the
+    process says, or for how it died, or `timeout`, or for processes that it left behind."""
+    own = started or start(interpreter, module)
+    process = own.process
+    with own.errors as errors:
         left = 0
         with watched(process, interpreter.most) as watch:
             try:
                 _send(process, job)
-                result = _listen(process, timeout_s, progress)
+                result = _listen(own.lines, timeout_s, progress)
                 if result is None:  # it is ending: how it does is the reason
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(timeout=10)
             finally:
                 kill(process)
-                left = 0 if interpreter.relays else end_those_left(mark, process.pid)  # a sandbox takes all of its processes with it
+                left = 0 if interpreter.relays else end_those_left(own.mark, process.pid)  # a sandbox takes all of its processes with it
         if watch.beyond:
             raise CellFailed("out_of_memory", watch.beyond)
         if left:
@@ -92,9 +120,9 @@ def _send(process: "subprocess.Popen[str]", job: Mapping[str, Any]) -> None:
         pass  # it died at once: its exit status says why
 
 
-def _listen(process: "subprocess.Popen[str]", timeout_s: float, progress: Progress) -> dict[str, Any] | None:
+def _listen(lines: Lines, timeout_s: float, progress: Progress) -> dict[str, Any] | None:
     """The result line; None if the process ended without one."""
-    for message in messages(process, timeout_s):
+    for message in messages(lines, timeout_s):
         if message.get("event") == "progress":
             progress(message["done"], message["total"], message["text"])
         elif message.get("event") == "failed":
@@ -104,14 +132,19 @@ def _listen(process: "subprocess.Popen[str]", timeout_s: float, progress: Progre
     return None
 
 
-def messages(process: "subprocess.Popen[str]", timeout_s: float) -> Iterator[dict[str, Any]]:
+def pumped(process: "subprocess.Popen[str]") -> Lines:
+    """What a process prints, line by line; None when it ends."""
+    assert process.stdout is not None
+    lines: Lines = queue.Queue()
+    threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+    return lines
+
+
+def messages(lines: Lines, timeout_s: float) -> Iterator[dict[str, Any]]:
     """The lines of the protocol as they come, until the process ends. Raises CellFailed (`timeout`, or `crashed` for another line).
 
     The calling thread waits on a queue, it does not spin: a busy coordinator would be measured by the worker beside it.
     """
-    assert process.stdout is not None
-    lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
     end = time.monotonic() + timeout_s
     while True:
         try:
@@ -148,7 +181,7 @@ def _parse(line: str) -> dict[str, Any]:
     return dict(message)
 
 
-def _pump(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
+def _pump(stream: IO[str], lines: Lines) -> None:
     """Reads to the end and closes: only this thread touches the stream, which ends when the process does."""
     with stream:
         while line := stream.readline(LINE):

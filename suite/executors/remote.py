@@ -156,7 +156,7 @@ class Remote:
     ) -> dict[str, Any]:
         result: dict[str, Any] | None = None
         failure: Exception | None = None
-        for message in local.messages(process, timeout_s):
+        for message in local.messages(local.pumped(process), timeout_s):
             kind = message.get("event")
             if kind == "progress":
                 progress(message["done"], message["total"], message["text"])
