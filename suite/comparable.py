@@ -7,7 +7,7 @@ from suite.store import LOCAL
 from suite.wording import say
 
 Place = tuple[str, str, str, int, str]
-"""Model, target, tier, test seed and host: what the rows of a board share."""
+"""Model, target, tier, test seed and where the answers come from (`suite.machine.answering`): what the rows of a board share."""
 
 LOCAL_HOST = "local results, "
 """Before the host of a board of local results."""
@@ -26,7 +26,7 @@ def is_local(record: Record) -> bool:
 def board_key(record: Record) -> Place:
     """The place of a record."""
     cell = record.cell
-    return place_of(cell.model, cell.target, cell.tier, cell.test_seed, record.environment.host, is_local(record))
+    return place_of(cell.model, cell.target, cell.tier, cell.test_seed, record.environment.answering, is_local(record))
 
 
 def newest_first(records: Iterable[Record]) -> list[Record]:

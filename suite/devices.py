@@ -156,8 +156,8 @@ class Kernels:
 
 
 def kernels(views: Iterable[BoardView], cards: Cards, columns: Columns) -> tuple[Kernels, ...]:
-    """Each emulated target, and the reference target on other machines, beside the reference target: on the same machine if it was measured
-    there, or else where most was. What a file answers is a matter of the kernels, and not of what else the machine is."""
+    """Each emulated target, and the reference target on other machines, beside the reference target on the machine with most of the very
+    same files. What a file answers is a matter of the kernels, and not of what else the machine is."""
     known = tuple(view for view in views if view.board.target in cards.targets)
     homes: dict[tuple[object, ...], list[BoardView]] = {}
     for view in known:
@@ -168,7 +168,8 @@ def kernels(views: Iterable[BoardView], cards: Cards, columns: Columns) -> tuple
         card, candidates = cards.targets[view.board.target], homes.get(_question(view), [])
         if card.ranks_latency and not card.is_reference:
             continue
-        home = max(candidates, key=lambda other: (_beside(view, other, card.ranks_latency), len(other.board.rows)), default=None)
+        most = [(0 if card.ranks_latency else len(_same(view, other)), len(other.board.rows)) for other in candidates]
+        home = candidates[most.index(max(most))] if most else None
         if home not in (None, view) and (shifts := tuple(_shifts(view, home, columns))):
             found.append(Kernels(home, view, shifts))
     return tuple(found)
@@ -178,15 +179,15 @@ def _question(view: BoardView) -> tuple[object, ...]:
     return view.board.model, view.board.tier, view.test_seed
 
 
-def _beside(view: BoardView, home: BoardView, timed: bool) -> bool:
-    """Whether an emulated target ran where its home did."""
-    return not timed and view.board.host == home.board.host
+def _same(view: BoardView, home: BoardView) -> list[tuple[Row, Row]]:
+    """The rows of both boards that are of the very same files, asked the same."""
+    known = {row.record.provenance.artifact_sha256: row for row in home.board.rows if row.record.status == "ok"}
+    pairs = [(row, known.get(row.record.provenance.artifact_sha256)) for row in view.board.rows if row.record.status == "ok"]
+    return [(row, other) for row, other in pairs if other is not None and _same_question(row.record, other.record)]
 
 
 def _shifts(view: BoardView, home: BoardView, columns: Columns) -> list[Shift]:
-    known = {row.record.provenance.artifact_sha256: row for row in home.board.rows if row.record.status == "ok"}
-    pairs = [(row, known.get(row.record.provenance.artifact_sha256)) for row in view.board.rows if row.record.status == "ok"]
-    same = [(row, other) for row, other in pairs if other is not None and _same_question(row.record, other.record)]
+    same = _same(view, home)
     z = NormalDist().inv_cdf(1 - 0.025 / max(1, len(same)))
     found = []
     for row, other in same:

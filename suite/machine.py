@@ -27,6 +27,15 @@ def host_of(cpu: str, flags: Collection[str], cores: int, system: str, machine: 
     return f"{cpu}{kernels}, {cores} cores, {system} {machine}"
 
 
+EMULATED = "QEMU"
+"""The host of what an emulated processor answered: every machine that emulates it gives the same answers, and nothing is timed there."""
+
+
+def answering(host: str, libraries: Iterable[str]) -> str:
+    """Where the answers of a record come from: the machine, or EMULATED if QEMU is among the libraries of the target's environment."""
+    return EMULATED if any(name.endswith("-emulated qemu") for name in libraries) else host
+
+
 def named(part: str, hosts: Iterable[str]) -> frozenset[str]:
     """Those of the hosts whose names hold that part, in whatever case. Raises UnknownName."""
     known = frozenset(hosts)
@@ -68,11 +77,19 @@ class Environment(Immutable, frozen=True):
         """`host_of` this machine."""
         return host_of(self.cpu, self.cpu_flags, self.cores, self.system, self.machine)
 
+    @property
+    def answering(self) -> str:
+        """`answering` of this machine."""
+        return answering(self.host, self.libraries)
+
     def other_kernels(self, other: "Environment") -> tuple[str, object, object] | None:
         """The first thing that makes two machines of one name run other kernels, and what it is in each; None if nothing is known to.
 
         Virtual machines often hide what their processor is, so that its name does not tell. What is not known of either decides nothing.
+        Of an emulated processor the machine's own does not.
         """
+        if self.answering == other.answering == EMULATED:
+            return None
         if self.level and other.level and self.level != other.level:
             return "microarchitecture level", self.level, other.level
         if self.cpu_flags and other.cpu_flags:

@@ -8,7 +8,9 @@ from functools import cached_property
 from hashlib import sha256
 
 from suite.charts import FAMILY_SHAPES, Ladder, ladder
+from suite.comparable import LOCAL_HOST
 from suite.contracts import MethodCard, ModelCard, TargetCard
+from suite.machine import EMULATED
 from suite.ranks import speed_ranks
 from suite.record import Accuracy
 from suite.scatter import NARROW, WIDE, Scatter, size_chart, speed_chart
@@ -110,9 +112,12 @@ class BoardView:
 
     @cached_property
     def anchor(self) -> str:
-        """An id that is unique on a page."""
-        board, first = self.board, self.board.rows[0].record
-        place = sha256(f"{board.host}\n{first.cell.test_seed}".encode(errors="surrogatepass")).hexdigest()[:8]
+        """An id that is unique on a page. Of an emulated processor's board it holds the machine that measured there first: once published,
+        it stays."""
+        board, oldest = self.board, min((row.record for row in self.board.rows), key=lambda record: (record.created, record.name))
+        emulated = board.host.removeprefix(LOCAL_HOST) == EMULATED
+        host = board.host.removesuffix(EMULATED) + oldest.environment.host if emulated else board.host
+        place = sha256(f"{host}\n{oldest.cell.test_seed}".encode(errors="surrogatepass")).hexdigest()[:8]
         return f"{slug(board.model)}-{slug(board.target)}-{slug(board.tier)}-{place}"
 
     @cached_property

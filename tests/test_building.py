@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from msgspec.structs import replace
 from site_cards import method_cards, model_cards, target_cards
 from site_pages import Page, pages, publish
 from site_store import ENVIRONMENT, PLANS, SHAPE, build, elsewhere, put
 
 from suite import render as rendering
+from suite.comparable import board_key
 from suite.errors import SiteError
 from suite.pages import Cards
 from suite.publishing import crew, place, shelves
@@ -150,6 +152,16 @@ def test_a_survey_tells_what_belongs_together(store: Store) -> None:
     assert {"dynamic_int8", "width_pruning"} <= seen.names["method"]
     stem = next(stem for stem in store.stems() if stem.startswith("scene"))
     assert survey([store], {}, shown=frozenset({stem})).files == 1
+
+
+def test_a_survey_and_a_summary_agree_on_what_makes_a_board(tmp_path: Path) -> None:
+    """Also of an emulated processor, whose host is none of the machines."""
+    results = build(tmp_path, shape=SHAPE, plans=PLANS[:1])
+    for number, record in enumerate(list(results.records())):
+        there = replace(record.environment, cpu=f"Machine {number}", libraries={"x86-emulated qemu": "7.2.22"})
+        results.put(replace(record, key=f"{number:064x}", environment=there), results.columns(record) if record.columns_sha256 else None)
+    assert {group.place for group in survey([results], {}).groups} == {board_key(record) for record in results.records()}
+    assert "QEMU" in {group.place[-1] for group in survey([results], {}).groups}
 
 
 def test_a_group_has_another_digest_for_another_byte(tmp_path: Path) -> None:

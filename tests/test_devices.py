@@ -153,14 +153,16 @@ def test_what_a_file_answers_may_be_held_against_another_machine():
     results = Results()
     for method in ("baseline_fp32", "static_int8", "dynamic_int8"):
         on(results, TARGET, method, right(320))
-    elsewhere(results, *(on(results, TARGET, method, right(300)) for method in ("baseline_fp32", "static_int8")))
+    elsewhere(results, on(results, TARGET, "baseline_fp32", right(300)), on(results, TARGET, "static_int8", right(300)))
+    elsewhere(results, on(results, TARGET, "dynamic_int8", right(300), artifact="d" * 64))
     elsewhere(results, on(results, SLOW, "baseline_fp32", right(320)[:300]))
+    elsewhere(results, on(results, SLOW, "dynamic_int8", right(320)[:300], artifact="d" * 64))
     by_view = {(found.view.board.target, found.view.board.host): found for found in kernels(views(results), CARDS, results.columns)}
     hosts = sorted({board.board.host for board in views(results)}, key=lambda host: "An older" in host)
     assert set(by_view) == {(TARGET, hosts[1]), (SLOW, hosts[1])}
     assert by_view[TARGET, hosts[1]].home.board.host == hosts[0], "the machine where most was measured is what others are held against"
     assert len(by_view[TARGET, hosts[1]].changed) == 2
-    assert by_view[SLOW, hosts[1]].home.board.host == hosts[1], "an emulated processor is held against the machine that emulated it"
+    assert by_view[SLOW, hosts[1]].home.board.host == hosts[1], "an emulated processor is held against the machine whose files it ran"
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import pytest
 from boards import GOLDEN, ITEMS, Results, right
 from msgspec.structs import replace
 
+from suite.pages import BoardView, Cards
 from suite.statistics import paired_difference
 from suite.summarize import Flips, summarize
 
@@ -135,6 +136,37 @@ def test_a_failure_shows_no_figures(results):
     assert (row.accuracy, row.speed_up, row.bytes, row.difference, row.rank, row.size_ratio) == (None,) * 6
     assert (row.accuracy_verdict, row.speed_verdict, row.size_frontier, row.latency_frontier) == (None, None, False, False)
     assert row.record is failed
+
+
+QEMU = {"libraries": {"arm-emulated qemu": "7.2.22", "numpy": "2.4.6"}}
+OLD, NEW = "2026-11-22T10:00:00+00:00", "2026-11-23T10:00:00+00:00"
+
+
+def test_an_emulated_processor_is_one_host_on_whatever_machine_it_was(results):
+    """Its rows stand on one board and are compared, whatever kernels the machine itself has."""
+    results.add("baseline_fp32", right(300), environment=QEMU | {"level": "x86-64-v3"})
+    results.add("int8", right(290), environment=QEMU | {"cpu": "Another", "cpu_flags": ("avx512_vnni",), "level": "x86-64-v4"})
+    (board,) = results.boards()
+    assert board.host == "QEMU"
+    assert results.rows()["int8"].difference.value == pytest.approx(-10 / ITEMS)
+
+
+def test_the_address_of_an_emulated_processor_s_board_stays_when_another_machine_measures_there(results):
+    results.add("baseline_fp32", right(300), environment=QEMU, created=OLD)
+    first = BoardView(results.board(), Cards({}, {}, {})).anchor
+    results.add("int8", right(300), environment=QEMU | {"cpu": "Another"}, created=NEW)
+    assert BoardView(results.board(), Cards({}, {}, {})).anchor == first
+    native = Results()
+    native.add("baseline_fp32", right(300), created=OLD)
+    assert BoardView(native.board(), Cards({}, {}, {})).anchor == first, "as it was when the machine counted"
+
+
+def test_a_virtual_machine_that_calls_itself_after_qemu_is_a_machine(results):
+    for cpu in ("QEMU", "QEMU Virtual CPU version 2.5+"):
+        results.add("baseline_fp32", right(300), environment={"cpu": cpu})
+    boards = results.boards()
+    assert len({board.host for board in boards}) == len({BoardView(board, Cards({}, {}, {})).anchor for board in boards}) == 2
+    assert "QEMU" not in {board.host for board in boards}
 
 
 def _dominated(point, points):

@@ -14,7 +14,7 @@ import msgspec
 
 from suite.comparable import Place, place_of
 from suite.errors import BrokenRecord
-from suite.machine import host_of
+from suite.machine import answering, host_of
 from suite.publishing.crew import Mapped
 from suite.store import COLUMNS, Store
 
@@ -43,6 +43,7 @@ class _Machine(msgspec.Struct):
     cores: int
     system: str
     machine: str
+    libraries: dict[str, str]
 
 
 class _Accuracy(msgspec.Struct):
@@ -139,7 +140,7 @@ def _look(store: Store, stem: str) -> Seen | BrokenRecord:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _why(store, path, error)
     cell, machine = head.cell, head.environment
-    where = host_of(machine.cpu, machine.cpu_flags, machine.cores, machine.system, machine.machine)
+    where = answering(host_of(machine.cpu, machine.cpu_flags, machine.cores, machine.system, machine.machine), machine.libraries)
     place = place_of(cell.model, cell.target, cell.tier, cell.test_seed, where, store.local)
     digest = sha256(stem.encode(errors="surrogatepass") + b"\n" + sha256(data).digest() + _columns(store, stem)).digest()
     methods = (cell.method, *(step.method for step in cell.recipe))
