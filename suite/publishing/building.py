@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from suite.publishing.badges import badges
-from suite.publishing.chronicle import Chapter, Chronicle, pages
+from suite.publishing.chronicle import Chapter, Chronicle, Task, pages
 from suite.publishing.courses import History
 from suite.publishing.crew import crew
 from suite.publishing.data import SHARDS, Downloads, downloads
@@ -24,7 +24,7 @@ def _group(number: int) -> Outcome:
     return _begun[0].build(number)
 
 
-def _board(task: tuple[int, int]) -> Outcome:
+def _board(task: Task) -> list[Outcome]:
     assert _begun is not None
     return _begun[1].build(_begun[0], task)
 
@@ -49,10 +49,12 @@ def build(bench: Workbench, chronicle: Chronicle, processes: int, progress: Call
     finally:
         _begun = None
     files = downloads(bench, outcomes, processes)
-    built = [(index, outcome.listing) for (index, _), outcome in zip(tasks, released, strict=True) if outcome.listing is not None]
+    shown = [pair for task, made in zip(tasks, released, strict=True) for pair in zip(task.releases, made, strict=True)]
+    shown.sort(key=lambda pair: (pair[0], pair[1].number))
+    built = [(index, outcome.listing) for index, outcome in shown if outcome.listing is not None]
     chapters = chronicle.chapters(bench, built)
     written = _whole(bench, files, chapters, chronicle.history(bench, chapters), outcomes)
-    return [*outcomes, *released, Outcome(-1, "", 0, written, [], None, False)]
+    return [*outcomes, *(outcome for _, outcome in shown), Outcome(-1, "", 0, written, [], None, False)]
 
 
 def _whole(bench: Workbench, files: Downloads, chapters: tuple[Chapter, ...], told: History, outcomes: Iterable[Outcome]) -> int:

@@ -2,9 +2,12 @@
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from suite.comparable import Place, board_key
 from suite.contracts import BASELINE
@@ -45,6 +48,15 @@ class Chapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """A board to be built: the group by its number, those of its records that are shown, and the releases that show these, by number."""
+
+    number: int
+    stems: tuple[str, ...]
+    releases: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Chronicle:
     """The releases of a store, oldest first; none without a folder of them."""
 
@@ -68,31 +80,38 @@ class Chronicle:
         """The records of the newest release, by the names of their files; None to show all that there are."""
         return self.releases[-1].stems if self.releases else None
 
-    def tasks(self, bench: Workbench) -> list[tuple[int, int]]:
-        """Release and group, by number, of every board that a release shows."""
-        groups = [(number, set(group.stems)) for number, group in enumerate(bench.survey.groups) if not group.store.local]
-        return [(index, number) for index, one in enumerate(self.releases) for number, stems in groups if stems & one.stems]
+    def tasks(self, bench: Workbench) -> list[Task]:
+        """Every board that releases show, and all of them that show it of the same records."""
+        found: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+        for number, group in enumerate(bench.survey.groups):
+            for index, release in enumerate(() if group.store.local else self.releases):
+                if stems := tuple(stem for stem in group.stems if stem in release.stems):
+                    found.setdefault((number, stems), []).append(index)
+        return [Task(number, stems, tuple(of)) for (number, stems), of in found.items()]
 
-    def build(self, bench: Workbench, task: tuple[int, int]) -> Outcome:
-        """One board as a release showed it, from the same records: `r/<name>/<anchor>.html`."""
-        release, number = self.releases[task[0]], task[1]
-        group = bench.survey.groups[number]
-        stems = tuple(stem for stem in group.stems if stem in release.stems)
-        kept = bench.shelf / f"{hash_json(['release', release.name, group.digest, list(stems), bench.stamp])[:40]}.json"
-        return bench.made(number, kept, lambda: self._board(bench, release, number, stems))
+    def build(self, bench: Workbench, task: Task) -> list[Outcome]:
+        """One board as releases showed it, from the same records: of each of them `r/<name>/<anchor>.html`."""
+        group, names = bench.survey.groups[task.number], [self.releases[index].name for index in task.releases]
+        folder = f"r/{names[0]}"
 
-    def _board(self, bench: Workbench, release: Release, number: int, stems: tuple[str, ...]) -> Built:
-        group = bench.survey.groups[number]
-        granted = bench.site.evidence.provenance
-        evidence = collect_some(group.store, stems, bench.survey.metrics, granted)
-        site = Site(bench.press, evidence, summarize(evidence.records, evidence.columns, granted))
-        if not site.views:
-            return Built([], [], 0, [])
-        view = site.views[0]
-        path = f"r/{release.name}/{view.anchor}.html"
-        pages = bench.press.pages(path, "one_board.html", {"view": view, "release": release.name})
-        files = [bench.text(*page) for page in pages]
-        return Built([], files, len(files), [], site.listing(view))
+        @cache
+        def shown() -> tuple[Site, dict[str, Markup]]:
+            evidence = collect_some(group.store, task.stems, bench.survey.metrics, bench.site.evidence.provenance)
+            site = Site(bench.press, evidence, summarize(evidence.records, evidence.columns, evidence.provenance))
+            return site, bench.press.parts(f"{folder}/any.html", "board_section.html", {"view": site.views[0]}) if site.views else {}
+
+        def make(name: str) -> Built:
+            site, sections = shown()
+            if not site.views:
+                return Built([], [], 0, [])
+            view = site.views[0]
+            given = {"view": view, "release": name, "sections": sections}
+            files = [bench.text(*page) for page in bench.press.pages(f"r/{name}/{view.anchor}.html", "one_board.html", given)]
+            return Built([], files, len(files), [], site.listing(view))
+
+        parts = (hash_json(["release", name, group.digest, list(task.stems), bench.stamp]) for name in names)
+        kept = [bench.shelf / f"{part[:40]}.json" for part in parts]
+        return [bench.made(task.number, where, partial(make, name)) for name, where in zip(names, kept, strict=True)]
 
     def chapters(self, bench: Workbench, built: Iterable[tuple[int, Listing]]) -> tuple[Chapter, ...]:
         """All releases with what they did, newest first. `built`: their boards, by the number of the release."""

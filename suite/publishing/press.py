@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from suite import __version__
 from suite.charts import FAMILY_SHAPES, SHAPES
@@ -49,6 +50,11 @@ class Press:
             base = "../" * place.count("/")
             given = {"root": "../" * path.count("/"), "base": base, "path": path, "languages": self.languages, **values}
             yield place, self.templates[language.tag].get_template(template).render(given)
+
+    def parts(self, path: str, template: str, values: Mapping[str, Any]) -> dict[str, Markup]:
+        """Tag of a language -> what several pages in one folder have in common, of which `path` is one."""
+        found = zip(self.languages, self.pages(path, template, values), strict=True)
+        return {language.tag: Markup(text) for language, (_, text) in found}  # it was escaped when it was made
 
     @cached_property
     def plotly(self) -> str:
