@@ -7,6 +7,7 @@ can change without being seen. Pages of old releases are rendered again from the
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,7 @@ class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
     """What a release consists of. why: what it is for, in a sentence."""
 
     format: Literal[1] = 1
@@ -47,7 +48,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         if [one.record for one in self.records] != sorted({one.record for one in self.records}):
             raise ValueError("its records are not in the order of their names, each once")
 
-    @property
+    @cached_property
     def stems(self) -> frozenset[str]:
         """The names of its records' files."""
         return frozenset(one.record for one in self.records)
