@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
+from functools import cache
 from types import ModuleType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -41,12 +42,18 @@ def mistyped(card: object) -> Iterator[str]:
     yield from _unlike(card, type(card), "the card")
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of its fields: working them out takes longer than holding the values of a card against them."""
+    return get_type_hints(kind)
+
+
 def _unlike(value: object, kind: Any, place: str) -> Iterator[str]:
     """What makes a value none of a type: a sentence for each part of it. `place`: what the value is, in words."""
     origin, inner = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and isinstance(value, kind):  # type: ignore[arg-type]
         of = f"{kind.__name__} {value.name!r}" if place != "the card" and hasattr(value, "name") else place  # type: ignore[union-attr]
-        for name, each in get_type_hints(kind).items():
+        for name, each in _hints(kind).items():  # type: ignore[arg-type]
             yield from _unlike(getattr(value, name), each, f"{name} of {of}")
     elif origin is tuple and isinstance(value, tuple):
         for each in value:
