@@ -28,7 +28,7 @@ FROM_MEMORY = 0.5
 
 
 def measure(job: Job, progress: Progress) -> dict[str, Any]:
-    """What `_measure` does, with the processor's counter of instructions open, if there is one, before any thread is started."""
+    """What `_measure` does, with the processor's counter of instructions open, if there is one, before any thread that answers starts."""
     try:
         with Counter() as counter:
             return _measure(job, progress, counter, None)

@@ -92,13 +92,12 @@ class Chronicle:
     def build(self, bench: Workbench, task: Task) -> list[Outcome]:
         """One board as releases showed it, from the same records: of each of them `r/<name>/<anchor>.html`."""
         group, names = bench.survey.groups[task.number], [self.releases[index].name for index in task.releases]
-        folder = f"r/{names[0]}"
 
         @cache
         def shown() -> tuple[Site, dict[str, Markup]]:
             evidence = collect_some(group.store, task.stems, bench.survey.metrics, bench.site.evidence.provenance)
             site = Site(bench.press, evidence, summarize(evidence.records, evidence.columns, evidence.provenance))
-            return site, bench.press.parts(f"{folder}/any.html", "board_section.html", {"view": site.views[0]}) if site.views else {}
+            return site, bench.press.parts(f"r/{names[0]}/any.html", "board_section.html", {"view": site.views[0]}) if site.views else {}
 
         def make(name: str) -> Built:
             site, sections = shown()
