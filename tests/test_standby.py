@@ -109,6 +109,11 @@ def test_one_that_died_while_it_waited_is_not_asked(module, standby):
     assert standby.take(local.HERE, name, alone=True) is None
 
 
+def test_where_no_more_processes_are_to_be_had_nothing_fails(module, standby):
+    standby.fill(3, local.Interpreter(("/no/such/program",)), module("pass"))
+    assert not standby.starting
+
+
 def test_those_of_another_command_are_ended(module, standby):
     name = module("pass")
     standby.fill(1, local.HERE, name)

@@ -70,11 +70,15 @@ def start(interpreter: Interpreter, module: str, *arguments: str) -> Started:
     """`python -m module`, in a session of its own."""
     mark = uuid.uuid4().hex
     errors = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - open for as long as the process is there
-    process = subprocess.Popen(
-        [*interpreter.command, "-m", module, *arguments],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
-        env={**os.environ, **ONE_THREAD, **interpreter.environ, MARK: mark},
-    )  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            [*interpreter.command, "-m", module, *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", start_new_session=True,
+            env={**os.environ, **ONE_THREAD, **interpreter.environ, MARK: mark},
+        )  # fmt: skip
+    except OSError:
+        errors.close()
+        raise
     return Started(process, pumped(process), errors, mark)
 
 

@@ -23,10 +23,11 @@ class Standby:
     ready: list[Started] = field(default_factory=list)
 
     def fill(self, number: int, interpreter: Interpreter, *command: str) -> None:
-        """Has so many of a module with its arguments, and does not wait for them to be ready."""
+        """Has so many of a module with its arguments, or as many as the system allows, and does not wait for them to be ready."""
         self._only(interpreter, command)
-        while len(self.starting) + len(self.ready) < number:
-            self.starting.append(start(interpreter, *command))
+        with suppress(OSError):  # no more processes or files: whoever needs one starts it when the others have ended
+            while len(self.starting) + len(self.ready) < number:
+                self.starting.append(start(interpreter, *command))
 
     def take(self, interpreter: Interpreter, *command: str, alone: bool) -> Started | None:
         """One that is ready; None if there is none of this command. alone: none is still starting beside it."""
