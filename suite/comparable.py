@@ -25,8 +25,9 @@ def is_local(record: Record) -> bool:
 
 def board_key(record: Record) -> Place:
     """The place of a record."""
-    cell = record.cell
-    return place_of(cell.model, cell.target, cell.tier, cell.test_seed, record.environment.answering, is_local(record))
+    cell, environment = record.cell, record.environment
+    host = environment.host if record.latency else environment.answering  # what was timed was no emulator's, whatever it says
+    return place_of(cell.model, cell.target, cell.tier, cell.test_seed, host, is_local(record))
 
 
 def newest_first(records: Iterable[Record]) -> list[Record]:

@@ -39,7 +39,7 @@ class Results:
         if speed is not None:
             record = replace(record, latency=replace(record.latency, speed_up=Estimate(*speed)))
         for name, values in changes.items():
-            record = replace(record, **{name: replace(getattr(record, name), **values)})
+            record = replace(record, **{name: None if values is None else replace(getattr(record, name), **values)})
         return record
 
     def fail(self, method, status="timeout", created="2026-11-22T10:00:00+00:00"):

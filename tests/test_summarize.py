@@ -144,17 +144,19 @@ OLD, NEW = "2026-11-22T10:00:00+00:00", "2026-11-23T10:00:00+00:00"
 
 def test_an_emulated_processor_is_one_host_on_whatever_machine_it_was(results):
     """Its rows stand on one board and are compared, whatever kernels the machine itself has."""
-    results.add("baseline_fp32", right(300), environment=QEMU | {"level": "x86-64-v3"})
-    results.add("int8", right(290), environment=QEMU | {"cpu": "Another", "cpu_flags": ("avx512_vnni",), "level": "x86-64-v4"})
+    results.add("baseline_fp32", right(300), environment=QEMU | {"level": "x86-64-v3"}, latency=None)
+    results.add(
+        "int8", right(290), environment=QEMU | {"cpu": "Another", "cpu_flags": ("avx512_vnni",), "level": "x86-64-v4"}, latency=None
+    )
     (board,) = results.boards()
     assert board.host == "QEMU"
     assert results.rows()["int8"].difference.value == pytest.approx(-10 / ITEMS)
 
 
 def test_the_address_of_an_emulated_processor_s_board_stays_when_another_machine_measures_there(results):
-    results.add("baseline_fp32", right(300), environment=QEMU, created=OLD)
+    results.add("baseline_fp32", right(300), environment=QEMU, created=OLD, latency=None)
     first = BoardView(results.board(), Cards({}, {}, {})).anchor
-    results.add("int8", right(300), environment=QEMU | {"cpu": "Another"}, created=NEW)
+    results.add("int8", right(300), environment=QEMU | {"cpu": "Another"}, created=NEW, latency=None)
     assert BoardView(results.board(), Cards({}, {}, {})).anchor == first
     native = Results()
     native.add("baseline_fp32", right(300), created=OLD)

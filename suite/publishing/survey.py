@@ -50,11 +50,16 @@ class _Accuracy(msgspec.Struct):
     metric: str
 
 
+class _Latency(msgspec.Struct):
+    pass
+
+
 class _Head(msgspec.Struct):
     key: str
     cell: _Cell
     environment: _Machine
     accuracy: _Accuracy | None = None
+    latency: _Latency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,8 @@ def _look(store: Store, stem: str) -> Seen | BrokenRecord:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _why(store, path, error)
     cell, machine = head.cell, head.environment
-    where = answering(host_of(machine.cpu, machine.cpu_flags, machine.cores, machine.system, machine.machine), machine.libraries)
+    where = host_of(machine.cpu, machine.cpu_flags, machine.cores, machine.system, machine.machine)
+    where = where if head.latency else answering(where, machine.libraries)
     place = place_of(cell.model, cell.target, cell.tier, cell.test_seed, where, store.local)
     digest = sha256(stem.encode(errors="surrogatepass") + b"\n" + sha256(data).digest() + _columns(store, stem)).digest()
     methods = (cell.method, *(step.method for step in cell.recipe))
